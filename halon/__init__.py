@@ -1,0 +1,1 @@
+"""Halon: automatic fire suppression for production."""

@@ -1,0 +1,89 @@
+"""The audit record: one for every decision and every attempt, also for what was not done."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from halon.contracts.base import Contract, JsonObject
+
+
+class AuditKind(StrEnum):
+    """What happened. The words are those of docs/audit.md."""
+
+    ALERT_RECEIVED = "alert.received"
+    ALERT_REPEATED = "alert.repeated"
+    ALERT_RESOLVED = "alert.resolved"
+    ALERT_UNMATCHED = "alert.unmatched"
+    ALERT_SUPPRESSED = "alert.suppressed"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_CLOSED = "incident.closed"
+    PLAYBOOK_MATCHED = "playbook.matched"
+    RUN_STARTED = "run.started"
+    RUN_ADMITTED = "run.admitted"
+    RUN_REFUSED = "run.refused"
+    RUN_CANCELLED = "run.cancelled"
+    RUN_TIMED_OUT = "run.timed_out"
+    RUN_FINISHED = "run.finished"
+    STEP_STARTED = "step.started"
+    STEP_SKIPPED = "step.skipped"
+    STEP_FINISHED = "step.finished"
+    STEP_FAILED = "step.failed"
+    READ = "read"
+    PLANNED = "planned"
+    APPROVAL_ASKED = "approval.asked"
+    APPROVAL_REMINDED = "approval.reminded"
+    APPROVAL_ESCALATED = "approval.escalated"
+    DECISION_TAKEN = "decision.taken"
+    DECISION_REFUSED = "decision.refused"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    ATTEMPTED = "attempted"
+    APPLIED = "applied"
+    DRIFTED = "drifted"
+    CONFIRMED = "confirmed"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    UNDO_STARTED = "undo.started"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo.failed"
+    LEASED = "leased"
+    LEASE_EXPIRED = "lease.expired"
+    STOPPED = "stopped"
+
+
+class AuditRecord(Contract):
+    """One line of an incident's story.
+
+    `writer` and `sequence` make the record's id, so that writing it twice changes nothing. The store gives it its place
+    in the incident's chain.
+    """
+
+    incident: str
+    writer: str
+    """Who counts `sequence`: a workflow's id and run, or the gateway."""
+    sequence: int
+    at: datetime
+    kind: AuditKind
+    step: str = ""
+    """Path of the step, such as `drain[2].evict`, or empty."""
+    message: str
+    """One sentence for a person."""
+    actor: str = "halon"
+    """Who caused it: `halon`, or the person who decided."""
+    data: JsonObject = {}
+
+    @property
+    def id(self) -> str:
+        """Identity of the record: the same attempt to write it has the same id."""
+        return f"{self.incident}/{self.writer}/{self.sequence}"
+
+
+class StoredRecord(AuditRecord):
+    """A record with its place in the chain."""
+
+    position: int
+    """From 1, without gaps, within the incident."""
+    previous: str
+    """Hash of the record before, 64 zeros for the first."""
+    hash: str
+    """SHA-256 over the canonical JSON of the record with `position` and `previous`, without `hash`."""

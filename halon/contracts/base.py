@@ -1,0 +1,75 @@
+"""What every contract shares: frozen, closed models, durations as people write them, canonical JSON."""
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import Annotated, Any, TypeAlias
+
+import rfc8785
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, PlainSerializer, WithJsonSchema
+
+Json: TypeAlias = JsonValue
+"""Anything that JSON can say."""
+
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_MAX_DURATION = timedelta(days=366)
+
+
+class Contract(BaseModel):
+    """Base of every model that crosses a wire: frozen, and closed to fields that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read a duration such as `90s`, `10m`, `1h30m` or `2d`.
+
+    Raises:
+        ValueError: the text is not such a duration, is zero-length, or is longer than 366 days.
+    """
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise ValueError("expected a duration such as 90s, 10m, 1h30m or 2d")
+    days, hours, minutes, seconds, millis = (float(part or 0) for part in match.groups())
+    if days > _MAX_DURATION.days:
+        raise ValueError(f"a duration may be at most {_MAX_DURATION.days} days")
+    parsed = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=millis)
+    if parsed > _MAX_DURATION:
+        raise ValueError(f"a duration may be at most {_MAX_DURATION.days} days")
+    return parsed
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration as `parse_duration` reads it: `1h30m`, `90s` becomes `1m30s`, nothing is `0s`."""
+    millis = round(value.total_seconds() * 1000)
+    if millis < 0:
+        return "-" + format_duration(-value)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, millis = divmod(millis, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+Duration: TypeAlias = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$", "examples": ["10m"]}),
+]
+"""A `timedelta` that is written `10m` or `1h30m` on the wire."""
+
+
+def canonical(value: Json) -> bytes:
+    """Canonical JSON (RFC 8785): the same value gives the same bytes everywhere."""
+    return rfc8785.dumps(value)  # type: ignore[arg-type]  # its type has no covariant containers
+
+
+def digest(value: Json) -> str:
+    """SHA-256 over the canonical JSON of `value`, in lower-case hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,436 @@
+"""The playbook, `halon/v1`: what the YAML says, as frozen types. Meaning: docs/playbooks.md.
+
+A playbook travels as JSON in the input of the remediation that runs it, so a run keeps the version that it began with.
+Strings may hold `${{ CEL }}`; a field of type `Expr` is one such expression and nothing else.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+
+from halon.contracts.base import Contract, Duration, Json, JsonObject, digest
+from halon.contracts.outcome import Outcome
+
+API_VERSION = "halon/v1"
+MAX_STEPS = 500
+MAX_ITEMS = 1000
+MAX_POLLS = 1000
+DEFAULT_APPROVAL_WITHIN = timedelta(minutes=30)
+DEFAULT_RETRY_INTERVAL = timedelta(seconds=1)
+DEFAULT_RETRY_MAX = timedelta(minutes=1)
+DEFAULT_VERIFY_EVERY = timedelta(seconds=15)
+DEFAULT_VERIFY_WITHIN = timedelta(minutes=10)
+DEFAULT_CONFIRM_WITHIN = timedelta(minutes=10)
+DEFAULT_RUN_TIMEOUT = timedelta(hours=1)
+
+DnsLabel: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+"""Names that expressions use: lower case, digits and underscores, so that CEL reads them as one word."""
+ActionName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+Expr: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\s*\$\{\{[\s\S]*\}\}\s*$", max_length=2100)]
+"""Exactly one `${{ … }}`."""
+Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+"""Text that may hold `${{ … }}`."""
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMany: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""A string, or a list of them."""
+
+
+class Metadata(Contract):
+    """Who the playbook is and whose."""
+
+    name: DnsLabel
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    description: str = ""
+    runbook: str = ""
+    labels: dict[str, str] = {}
+
+
+class After(Contract):
+    """Act only when `count` alerts came within `within`."""
+
+    count: Annotated[int, Field(ge=2, le=1000)]
+    within: Duration
+
+
+class Trigger(Contract):
+    """Which alerts start the playbook, and which of them are one incident."""
+
+    alerts: Annotated[OneOrMany, Field(min_length=1)]
+    """Names or globs of alerts."""
+    sources: OneOrMany = ()
+    """Names or globs of sources; empty means all."""
+    labels: dict[str, OneOrMany] = {}
+    """For each label: a value, a list of values, globs; a leading `!` means not."""
+    if_: Annotated[Expr | None, Field(alias="if")] = None
+    group_by: tuple[str, ...] = ()
+    """Label names, or expressions; what is equal is one incident. Empty: each alert's own fingerprint."""
+    after: After | None = None
+
+
+class ResolveStep(Contract):
+    """A read action before the guards are asked: finds the target that the alert does not name."""
+
+    id: Identifier
+    uses: ActionName
+    with_: Annotated[JsonObject, Field(alias="with")] = {}
+    if_: Annotated[Expr | None, Field(alias="if")] = None
+
+
+InputType: TypeAlias = Literal["string", "integer", "number", "boolean", "duration", "list", "object"]
+
+
+class Input(Contract):
+    """A parameter of the playbook."""
+
+    type: InputType = "string"
+    default: Json = None
+    required: bool = True
+    """Without a value and a default, a required input is an error; an optional one is null."""
+    enum: tuple[Json, ...] = ()
+    description: str = ""
+
+
+class Breaker(Contract):
+    """Stop the playbook after `failures` within `within`; try again after `cooldown`."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)]
+    within: Duration
+    cooldown: Duration
+
+
+class Rate(Contract):
+    """At most `runs` per window, counted by playbook or by target."""
+
+    runs: Annotated[int, Field(ge=1, le=100_000)]
+    per: Duration
+    by: Literal["playbook", "target"] = "playbook"
+
+
+class Budget(Contract):
+    """At most `max_targets` distinct targets per window within `scope`, across playbooks."""
+
+    scope: Text
+    max_targets: Annotated[int, Field(ge=1, le=100_000)]
+    per: Duration
+
+
+class Guard(Contract):
+    """What must hold before the playbook may act."""
+
+    lock: Text | None = None
+    """`target`, or an expression for another name."""
+    breaker: Breaker | None = None
+    rate: Rate | None = None
+    budget: Budget | None = None
+    freeze: Literal["respect", "override"] = "respect"
+
+
+class Escalate(Contract):
+    """Ask others as well after a while."""
+
+    after: Duration
+    to: Annotated[OneOrMany, Field(min_length=1)]
+
+
+class Approve(Contract):
+    """Who must agree before a change, and for how long the question stands."""
+
+    from_: Annotated[OneOrMany, Field(alias="from")] = ()
+    """People and groups; empty: anyone who may decide."""
+    quorum: Annotated[int, Field(ge=1, le=20)] = 1
+    within: Duration = DEFAULT_APPROVAL_WITHIN
+    remind: Duration | None = None
+    escalate: Escalate | None = None
+    self_approval: bool = False
+    message: str = ""
+
+
+class Retry(Contract):
+    """Try a failed step again."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)]
+    """All tries, the first included."""
+    interval: Duration = DEFAULT_RETRY_INTERVAL
+    backoff: Annotated[float, Field(ge=1, le=10)] = 2.0
+    max_interval: Duration = DEFAULT_RETRY_MAX
+
+
+class StepBase(Contract):
+    """What every step may carry."""
+
+    id: Identifier | None = None
+    name: str = ""
+    if_: Annotated[Expr | None, Field(alias="if")] = None
+    timeout: Duration | None = None
+    retry: Retry | None = None
+    on_failure: "Literal['fail', 'continue', 'stop'] | Steps" = "fail"
+    undo: "Literal['auto', 'never'] | UsesStep" = "auto"
+    """For changes within: take back automatically, never, or with this step."""
+    expires: Duration | None = None
+    """For changes within: take back after this long; a lease on the change."""
+    approve: Approve | None = None
+    """A gate before the step, on the plan of the changes within."""
+
+
+class UsesStep(StepBase):
+    """An action. A change goes plan, approve, apply, confirm."""
+
+    uses: ActionName
+    with_: Annotated[JsonObject, Field(alias="with")] = {}
+    within: Duration | None = None
+    """How long the confirmation of a change may take; by default ten minutes."""
+
+
+class ApproveStep(StepBase):
+    """A gate alone, for the steps up to the next gate."""
+
+    approve: Approve  # pyright: ignore[reportGeneralTypeIssues]  # narrowed to required; the model is frozen
+
+
+class Reading(Contract):
+    """The read action that a verification repeats."""
+
+    uses: ActionName
+    with_: Annotated[JsonObject, Field(alias="with")] = {}
+
+
+class VerifyStep(StepBase):
+    """A read action repeated until the effect shows. No data is not success."""
+
+    verify: Reading
+    until: Expr
+    every: Duration = DEFAULT_VERIFY_EVERY
+    within: Duration = DEFAULT_VERIFY_WITHIN
+    hold: Duration | None = None
+    """`until` must be true for this long without a break."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "VerifyStep":
+        if not self.every:
+            raise ValueError("`every` must be longer than nothing")
+        if self.within / self.every > MAX_POLLS:
+            raise ValueError(f"`within` asks for more than {MAX_POLLS} looks: make `every` longer")
+        if self.hold is not None and self.hold > self.within:
+            raise ValueError("`hold` must fit into `within`")
+        return self
+
+
+class WaitFor(Contract):
+    """What a wait waits for."""
+
+    until: Literal["resolved"]
+    within: Duration
+
+
+class WaitStep(StepBase):
+    """A durable pause, or until the alert has cleared."""
+
+    wait: Duration | WaitFor
+
+
+class Branch(Contract):
+    """One branch of `parallel`."""
+
+    steps: "Steps"
+    on_failure: Literal["fail", "continue"] = "fail"
+
+
+class ParallelStep(StepBase):
+    """Named branches at the same time; the first failure cancels the others unless its branch says `continue`."""
+
+    parallel: Annotated[dict[Identifier, Branch], Field(min_length=1, max_length=20)]
+
+
+class ForEach(Contract):
+    """The loop over a list."""
+
+    in_: Annotated[Expr, Field(alias="in")]
+    as_: Annotated[Identifier, Field(alias="as")] = "item"
+    max_items: Annotated[int, Field(ge=1, le=MAX_ITEMS)]
+    """More items than this refuse the step before the first one."""
+    max_parallel: Annotated[int, Field(ge=1, le=50)] = 1
+    max_failures: Annotated[int, Field(ge=1, le=MAX_ITEMS)] = 1
+    """So many failed items fail the step; fewer leave it done, with the failures told."""
+    steps: "Steps"
+
+
+class ForEachStep(StepBase):
+    """The same steps for each item of a list."""
+
+    for_each: ForEach
+
+
+class Case(Contract):
+    """A case of `switch`: the first whose `if` is true runs."""
+
+    if_: Annotated[Expr, Field(alias="if")]
+    steps: "Steps"
+
+
+class Switch(Contract):
+    """Cases in order, and what else."""
+
+    cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=50)]
+    default: "Steps | None" = None
+
+
+class SwitchStep(StepBase):
+    """One of several ways."""
+
+    switch: Switch
+
+
+class PlaybookStep(StepBase):
+    """Another playbook as a child."""
+
+    playbook: DnsLabel
+    inputs: JsonObject = {}
+
+
+class SetStep(StepBase):
+    """Names for values, read as `vars.<name>`."""
+
+    set: Annotated[dict[Identifier, Json], Field(min_length=1, max_length=50)]
+
+
+class Stop(Contract):
+    """The end, said by the author."""
+
+    outcome: Literal["remediated", "unverified", "unnecessary", "refused", "denied", "undone", "failed", "cancelled"]
+    reason: Text
+
+
+class StopStep(StepBase):
+    """End the run here."""
+
+    stop: Stop
+
+
+STEP_KINDS = ("uses", "verify", "wait", "parallel", "for_each", "switch", "playbook", "set", "stop", "approve")
+"""The key that makes a step what it is; `approve` only when it stands alone."""
+
+
+def step_kind(value: Any) -> str | None:
+    """Which kind of step this is, from the keys that are there; None when it is none."""
+    for kind in STEP_KINDS:
+        if (kind in value if isinstance(value, dict) else getattr(value, kind, None) is not None):
+            return kind
+    return None
+
+
+Step: TypeAlias = Annotated[
+    Annotated[UsesStep, Tag("uses")]
+    | Annotated[VerifyStep, Tag("verify")]
+    | Annotated[WaitStep, Tag("wait")]
+    | Annotated[ParallelStep, Tag("parallel")]
+    | Annotated[ForEachStep, Tag("for_each")]
+    | Annotated[SwitchStep, Tag("switch")]
+    | Annotated[PlaybookStep, Tag("playbook")]
+    | Annotated[SetStep, Tag("set")]
+    | Annotated[StopStep, Tag("stop")]
+    | Annotated[ApproveStep, Tag("approve")],
+    Discriminator(
+        step_kind,
+        custom_error_type="step_kind",
+        custom_error_message="a step is exactly one of " + ", ".join(STEP_KINDS),
+    ),
+]
+Steps: TypeAlias = Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+
+
+class TestAlert(Contract):
+    """The alert of a playbook's test; what is left out is made up the same way every time."""
+
+    __test__ = False
+
+    name: str
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    severity: str = ""
+    source: str = "test"
+    age: Duration | None = None
+    """How long it has been firing when the run begins."""
+    resolves_after: Duration | None = None
+    """When it clears, counted from the beginning of the run."""
+
+
+class TestDecision(Contract):
+    """A decision that arrives during a test."""
+
+    __test__ = False
+
+    step: str
+    approve: bool
+    by: str
+    after: Duration | None = None
+    """How long after the question."""
+    comment: str = ""
+
+
+class Expectation(Contract):
+    """What a test holds the run to; only what is written is compared."""
+
+    outcome: Outcome | None = None
+    reason: str | None = None
+    """Text that the reason must contain."""
+    applied: tuple[str, ...] | None = None
+    undone: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] | None = None
+    asked: tuple[str, ...] | None = None
+    """Steps whose approval was asked for, in order."""
+    matched: bool | None = None
+    """Whether the trigger takes the alert at all."""
+    within: Duration | None = None
+    """The run must not take longer than this."""
+
+
+class PlaybookTest(Contract):
+    """A playbook's own test, run on a virtual clock by `halon test`."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    alert: TestAlert | None = None
+    inputs: JsonObject = {}
+    """Inputs of a run started by hand."""
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How often the alert fires."""
+    every: Duration | None = None
+    """Time between repeats; by default one minute."""
+    given: dict[str, Json] = {}
+    """What actions answer, by action or by `action@step`. docs/testing-playbooks.md gives the forms."""
+    decide: tuple[TestDecision, ...] = ()
+    cancel_after: Duration | None = None
+    expect: Expectation
+
+
+class Playbook(Contract):
+    """A declarative remediation."""
+
+    api_version: Annotated[Literal["halon/v1"], Field(alias="apiVersion")]
+    kind: Literal["Playbook"]
+    metadata: Metadata
+    trigger: Trigger | None = None
+    """Without one, the playbook is started by hand or by another playbook."""
+    resolve: Annotated[tuple[ResolveStep, ...], Field(max_length=20)] = ()
+    inputs: dict[Identifier, Input] = {}
+    target: Text | None = None
+    guard: Guard = Guard()
+    timeout: Duration = DEFAULT_RUN_TIMEOUT
+    on_resolved: Literal["end", "continue"] = "end"
+    """Whether a run that still waits for a decision ends as `resolved` when the alert clears."""
+    steps: Steps
+    on_failure: "Steps | None" = None
+    finally_: Annotated["Steps | None", Field(alias="finally")] = None
+    tests: tuple[PlaybookTest, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Identity of this version; a change of the tests alone does not change it."""
+        return digest(self.model_dump(mode="json", by_alias=True, exclude={"tests"}, exclude_defaults=True))

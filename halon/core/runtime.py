@@ -1,0 +1,125 @@
+"""What the interpreter needs of the world. Temporal is one runtime (`workflows/`), a virtual clock the other.
+
+Everything that takes time or touches the outside goes through here, so that the interpreter stays plain asyncio code
+that decides and orders. Both runtimes pass one conformance suite (`tests/conformance/`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from halon.contracts.alert import Alert
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import JsonObject
+from halon.contracts.decision import Decision
+from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.contracts.playbook import Approve
+
+
+class ActionFailed(Exception):  # noqa: N818  # a fact that the interpreter handles, not a defect
+    """A read, plan, apply or confirm failed for good: after the runtime's own retries, or because none can help."""
+
+    def __init__(self, reason: str, *, kind: str = "failed", unknown_effect: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.kind = kind
+        """Machine word: `failed`, `not_found`, `permission_denied`, `invalid_input`, `misconfigured`, `timeout`."""
+        self.unknown_effect = unknown_effect
+        """For apply: the call may have taken effect although it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A question to people: may this be done?"""
+
+    step: str
+    """Path of the step that asks."""
+    approve: Approve
+    plans: Sequence[Plan]
+    unplanned: Sequence[str]
+    """Steps within that could not be planned yet, each with the reason."""
+    digest: str
+    """What a decision is bound to."""
+    asked_at: datetime
+    started_by: str
+    """Who started the run by hand; may not approve it unless `self_approval`. Empty for an alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to be told: it becomes an audit record and, in Temporal's UI, a line of the story."""
+
+    kind: AuditKind
+    message: str
+    step: str = ""
+    actor: str = "halon"
+    data: JsonObject = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """The world as the interpreter sees it. Every method may be cancelled, except that an apply is never abandoned."""
+
+    def now(self) -> datetime:
+        """The time, the same on replay."""
+        ...
+
+    async def sleep(self, duration: timedelta, why: str) -> None:
+        """Wait durably; `why` is shown on the timeline."""
+        ...
+
+    async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
+        """Run a read action.
+
+        Raises:
+            ActionFailed: it failed for good.
+        """
+        ...
+
+    async def plan(self, call: ActionCall, step: str, undoing: Plan | None) -> Plan:
+        """Observe and plan a change, or its undo when `undoing` is the plan to take back.
+
+        Raises:
+            ActionFailed: it could not be planned. A refusal is a plan of kind `refused`, not an error.
+        """
+        ...
+
+    async def apply(self, plan: Plan, step: str, key: str) -> Applied:
+        """Make the change once, however often it is tried.
+
+        Raises:
+            ActionFailed: it failed; `unknown_effect` says whether it may have taken effect all the same.
+        """
+        ...
+
+    async def confirm(self, plan: Plan, step: str, within: timedelta) -> Settlement:
+        """Look until the change's effect is there. A time-out is a settlement of state `waiting` with what it waited for.
+
+        Raises:
+            ActionFailed: looking itself failed for good.
+        """
+        ...
+
+    async def ask(self, gate: Gate) -> None:
+        """Show the question to people. Returns once it is shown; decisions come through `decision`."""
+        ...
+
+    async def decision(self, gate: Gate) -> Decision:
+        """Give the next decision for this gate, in order of arrival, waiting for it. The interpreter bounds the wait."""
+        ...
+
+    async def answered(self, gate: Gate) -> None:
+        """Take the question down."""
+        ...
+
+    async def resolved(self) -> None:
+        """Return once the alert has cleared; at once when it has. Never returns for a run without an alert."""
+        ...
+
+    def alerts(self) -> Sequence[Alert]:
+        """The incident's alerts as known now, the first one first."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell what happened. Never fails and never waits; the runtime makes it durable."""
+        ...

@@ -1,0 +1,1 @@
+"""One file an alert source: a sender's payload becomes alerts."""

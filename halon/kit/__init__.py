@@ -1,0 +1,1 @@
+"""What an action is: base classes, registry, driver and test doubles."""

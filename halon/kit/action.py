@@ -1,0 +1,146 @@
+"""What an action is. An author writes what to look at, what to change and when it is done; the driver does the rest.
+
+A read action subclasses `Read`, a changing one `Change`. Its fields are its parameters, so validation, JSON Schema and
+documentation come from one place. Its name is the path of its file: `activities/kubernetes/scale_deployment.py` holds
+`kubernetes.scale_deployment`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from halon.contracts.base import JsonObject
+from halon.contracts.plan import Effect, Row, Settlement
+from halon.kit.env import Env
+
+
+class State(BaseModel):
+    """What an action sees of its target: small, typed, frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Output(State):
+    """What a read action answers."""
+
+
+StateT = TypeVar("StateT", bound=State)
+OutputT = TypeVar("OutputT", bound=Output)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One thing that the action's credentials must be allowed to do."""
+
+    system: Literal["kubernetes", "aws", "http"]
+    verbs: tuple[str, ...]
+    """Kubernetes verbs, or IAM actions such as `iam:UpdateAccessKey`."""
+    resource: str
+    """Kubernetes `group/resource` such as `apps/deployments` (core is `/pods`), or an ARN pattern."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change, as `plan` proposes it.
+
+    `before` and `after` hold the part of the target that the action owns, complete enough to apply and to undo from.
+    """
+
+    summary: str
+    before: JsonObject
+    after: JsonObject
+    rows: Sequence[Row]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The target is already as wanted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The action will not do this, and says why: an autoscaler owns the count, the revision is gone, …"""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoUndo:
+    """Why a change cannot be taken back."""
+
+    reason: str
+
+
+class Action(BaseModel):
+    """What reads and changes have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effect: ClassVar[Effect]
+    permissions: ClassVar[tuple[Permission, ...]] = ()
+
+    def target(self) -> str:
+        """Where it acts, for people and for policy: `k8s/eu-1/shop/deployment/cart`."""
+        raise NotImplementedError
+
+
+class Read(Action, Generic[OutputT]):
+    """An action that only looks."""
+
+    effect: ClassVar[Effect] = Effect.READ
+
+    async def run(self, env: Env) -> OutputT:
+        """Look and answer.
+
+        Raises:
+            TransientError: looking again may succeed.
+            PermanentError: it cannot.
+        """
+        raise NotImplementedError
+
+
+class Change(Action, Generic[StateT]):
+    """An action that changes the world, in five methods. The driver gives dry run, confirmation, drift and undo."""
+
+    effect: ClassVar[Effect] = Effect.CHANGE
+
+    async def observe(self, env: Env) -> StateT:
+        """Look at what matters for this change. Read only."""
+        raise NotImplementedError
+
+    def plan(self, state: StateT, now: datetime) -> Proposal | Nothing | Refusal:
+        """What to do about `state`. Pure: `now` is when the plan is made and the same for every retry."""
+        raise NotImplementedError
+
+    def owned(self, state: StateT) -> JsonObject:
+        """The part of `state` that plans hold in `before` and `after`; comparing it with them shows drift. Pure."""
+        raise NotImplementedError
+
+    def mark(self, state: StateT) -> str:
+        """The key of the last change that this action's family stamped into the target, or empty. Pure."""
+        raise NotImplementedError
+
+    async def apply(self, env: Env, before: JsonObject, after: JsonObject, state: StateT, key: str) -> None:
+        """Write `after`, guarded against a change since `state` was observed, and stamp `key` in the same write.
+
+        Raises:
+            Conflict: the target changed since; the driver looks again.
+        """
+        raise NotImplementedError
+
+    def settled(self, state: StateT, after: JsonObject) -> Settlement:
+        """Whether `after` is in effect: settled, waiting (with what for), or broken (waiting cannot help). Pure."""
+        raise NotImplementedError
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "Change[StateT] | NoUndo":
+        """The action that puts `before` back, or why there is none. Pure."""
+        raise NotImplementedError
+
+

@@ -1,0 +1,1 @@
+"""What outlives Temporal's histories: incidents, the audit chain, evidence."""

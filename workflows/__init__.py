@@ -1,0 +1,1 @@
+"""Deterministic Temporal workflows: order, waiting and messages. Decisions live in `halon.core`."""
