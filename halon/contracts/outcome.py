@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from halon.contracts.base import Contract, Json, JsonObject
+from halon.contracts.base import Contract, JsonObject
 
 
 class Outcome(StrEnum):
@@ -34,7 +34,6 @@ class StepReport(Contract):
     outcome: str
     """`done`, `skipped`, `failed`, `applied`, `unnecessary`, `verified`, `unverified`, `undone`, `undo_failed`, …"""
     reason: str = ""
-    output: Json = None
 
 
 class LeftInPlace(Contract):
@@ -59,4 +58,3 @@ class RunResult(Contract):
     undone: tuple[str, ...] = ()
     """Paths of the steps whose change was taken back and confirmed, in the order of undoing."""
     left: tuple[LeftInPlace, ...] = ()
-    outputs: JsonObject = {}

@@ -10,6 +10,8 @@ class Effect(StrEnum):
     """How far an action reaches."""
 
     READ = "read"
+    NOTIFY = "notify"
+    """Tells people. Production does not change, so it is neither planned nor undone; a dry run leaves it out."""
     CHANGE = "change"
     DESTROY = "destroy"
 
@@ -81,6 +83,8 @@ class Applied(Contract):
     """What apply did. With `drift`, nothing was written and `drift` is the plan for what is there now."""
 
     status: Literal["applied", "already", "drift", "refused"]
+    ours: bool = True
+    """False when what was wanted is there, but somebody else made it so: then it is not this run's to undo."""
     reason: str = ""
     drift: Plan | None = None
 

@@ -9,7 +9,7 @@ from halon.contracts.alert import Alert
 from halon.contracts.base import Contract, Duration, JsonObject
 from halon.contracts.decision import DecisionInput, Verdict
 from halon.contracts.outcome import RunResult
-from halon.contracts.plan import Plan
+from halon.contracts.plan import Effect, Plan
 from halon.contracts.playbook import Playbook
 
 MAX_RUN_ALERTS = 50
@@ -23,6 +23,8 @@ class RunSpec(Contract):
     playbook: Playbook
     library: dict[str, Playbook] = {}
     """The playbooks that this one calls, by name, also those that they call."""
+    effects: dict[str, Effect] = {}
+    """How far each action in these playbooks reaches, by name; an action that is not here does not run."""
     alerts: Annotated[tuple[Alert, ...], Field(max_length=MAX_RUN_ALERTS)] = ()
     """Empty for a run that a person started by hand."""
     inputs: JsonObject = {}

@@ -106,6 +106,12 @@ class Read(Action, Generic[OutputT]):
         raise NotImplementedError
 
 
+class Notice(Read[OutputT], Generic[OutputT]):
+    """An action that tells people. It runs as a read does, except that a dry run leaves it out."""
+
+    effect: ClassVar[Effect] = Effect.NOTIFY
+
+
 class Change(Action, Generic[StateT]):
     """An action that changes the world, in five methods. The driver gives dry run, confirmation, drift and undo."""
 
