@@ -4,10 +4,22 @@ A playbook travels as JSON in the input of the remediation that runs it, so a ru
 Strings may hold `${{ CEL }}`; a field of type `Expr` is one such expression and nothing else.
 """
 
+import difflib
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from halon.contracts.base import Contract, Duration, Json, JsonObject, digest
 from halon.contracts.outcome import Outcome
@@ -24,17 +36,56 @@ DEFAULT_VERIFY_WITHIN = timedelta(minutes=10)
 DEFAULT_CONFIRM_WITHIN = timedelta(minutes=10)
 DEFAULT_RUN_TIMEOUT = timedelta(hours=1)
 
-DnsLabel: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+class _Form:
+    """Text of a form, with words for people instead of the pattern when it has another."""
+
+    def __init__(self, pattern: str, expected: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._expected = expected
+
+    def __call__(self, value: str) -> str:
+        if self._pattern.fullmatch(value) is None:
+            raise ValueError(f"expected {self._expected}")
+        return value
+
+
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_IDENTIFIER = r"[a-z_][a-z0-9_]{0,62}"
+_ACTION_NAME = r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*"
+_EXPR = r"\s*\$\{\{[\s\S]*\}\}\s*"
+
+DnsLabel: TypeAlias = Annotated[
+    str,
+    AfterValidator(_Form(_DNS_LABEL, "a name of lower-case letters, digits and hyphens, at most 63")),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DNS_LABEL}$"}),
+]
+Identifier: TypeAlias = Annotated[
+    str,
+    AfterValidator(_Form(_IDENTIFIER, "a name of lower-case letters, digits and underscores, at most 63")),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER}$"}),
+]
 """Names that expressions use: lower case, digits and underscores, so that CEL reads them as one word."""
-ActionName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
-Expr: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\s*\$\{\{[\s\S]*\}\}\s*$", max_length=2100)]
+ActionName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_Form(_ACTION_NAME, "an action such as kubernetes.get_owner")),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ACTION_NAME}$"}),
+]
+Expr: TypeAlias = Annotated[
+    str,
+    AfterValidator(_Form(_EXPR, "one expression ${{ … }} and nothing else")),
+    StringConstraints(max_length=2100),
+    WithJsonSchema({"type": "string", "pattern": f"^{_EXPR}$", "maxLength": 2100}),
+]
 """Exactly one `${{ … }}`."""
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 """Text that may hold `${{ … }}`."""
 
 
 def _as_tuple(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # checked after
     return (value,) if isinstance(value, str) else value
 
 
@@ -163,6 +214,13 @@ class Retry(Contract):
     max_interval: Duration = DEFAULT_RETRY_MAX
 
 
+def _word_or_rest(value: Any) -> str | None:
+    """Which member of a union of a word and something larger is meant: by the shape, so that errors speak of one."""
+    if isinstance(value, str | timedelta):
+        return "word"
+    return "rest" if isinstance(value, dict | list | tuple | Contract) else None
+
+
 class StepBase(Contract):
     """What every step may carry."""
 
@@ -171,8 +229,8 @@ class StepBase(Contract):
     if_: Annotated[Expr | None, Field(alias="if")] = None
     timeout: Duration | None = None
     retry: Retry | None = None
-    on_failure: "Literal['fail', 'continue', 'stop'] | Steps" = "fail"
-    undo: "Literal['auto', 'never'] | UsesStep" = "auto"
+    on_failure: "OnFailure" = "fail"
+    undo: "Undo" = "auto"
     """For changes within: take back automatically, never, or with this step."""
     expires: Duration | None = None
     """For changes within: take back after this long; a lease on the change."""
@@ -233,7 +291,14 @@ class WaitFor(Contract):
 class WaitStep(StepBase):
     """A durable pause, or until the alert has cleared."""
 
-    wait: Duration | WaitFor
+    wait: Annotated[
+        Annotated[Duration, Tag("word")] | Annotated[WaitFor, Tag("rest")],
+        Discriminator(
+            _word_or_rest,
+            custom_error_type="wait",
+            custom_error_message="`wait` must be a duration such as 10m, or {until: resolved, within: 10m}",
+        ),
+    ]
 
 
 class Branch(Contract):
@@ -326,6 +391,31 @@ def step_kind(value: Any) -> str | None:
     return None
 
 
+def _one_kind(value: Any) -> Any:
+    """Refuse a step of no kind and one of two, before the union of kinds is asked, which would only name fields.
+
+    Raises:
+        PydanticCustomError: with the kinds, and the nearest one to what was written.
+    """
+    if isinstance(value, StepBase):
+        return value
+    expected = "a step is exactly one of " + ", ".join(STEP_KINDS)
+    if not isinstance(value, dict):
+        raise PydanticCustomError("step_kind", "{what}", {"what": f"{expected}: this is no mapping"})
+    keys = [str(key) for key in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    kinds = [kind for kind in STEP_KINDS if kind in keys and kind != "approve"]
+    if len(kinds) > 1:
+        both = " and ".join(f"`{kind}`" for kind in kinds)
+        raise PydanticCustomError("step_kind", "{what}", {"what": f"{expected}: this has {both}"})
+    if not kinds and "approve" not in keys:
+        close = [one for key in keys if key not in _COMMON for one in difflib.get_close_matches(key, STEP_KINDS, n=1)]
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        raise PydanticCustomError("step_kind", "{what}", {"what": f"{expected}{hint}"})
+    return value  # pyright: ignore[reportUnknownVariableType]  # any JSON until the union has looked at it
+
+
+_COMMON = frozenset(field.alias or name for name, field in StepBase.model_fields.items())
+
 Step: TypeAlias = Annotated[
     Annotated[UsesStep, Tag("uses")]
     | Annotated[VerifyStep, Tag("verify")]
@@ -337,13 +427,26 @@ Step: TypeAlias = Annotated[
     | Annotated[SetStep, Tag("set")]
     | Annotated[StopStep, Tag("stop")]
     | Annotated[ApproveStep, Tag("approve")],
-    Discriminator(
-        step_kind,
-        custom_error_type="step_kind",
-        custom_error_message="a step is exactly one of " + ", ".join(STEP_KINDS),
-    ),
+    Discriminator(step_kind),
+    BeforeValidator(_one_kind),
 ]
 Steps: TypeAlias = Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+OnFailure: TypeAlias = Annotated[
+    Annotated[Literal["fail", "continue", "stop"], Tag("word")] | Annotated[Steps, Tag("rest")],
+    Discriminator(
+        _word_or_rest,
+        custom_error_type="on_failure",
+        custom_error_message="`on_failure` must be fail, continue, stop, or a list of steps",
+    ),
+]
+Undo: TypeAlias = Annotated[
+    Annotated[Literal["auto", "never"], Tag("word")] | Annotated[UsesStep, Tag("rest")],
+    Discriminator(
+        _word_or_rest,
+        custom_error_type="undo",
+        custom_error_message="`undo` must be auto, never, or a step with `uses`",
+    ),
+]
 
 
 class TestAlert(Contract):

@@ -74,6 +74,7 @@ APPROVE_SIGNAL = "approve"
 DENY_SIGNAL = "deny"
 DECIDE_UPDATE = "decide"
 STATUS_QUERY = "status"
+CLEARED_SIGNAL = "cleared"
 
 
 class SearchAttribute:

@@ -56,7 +56,7 @@ def objection(gate: Gate, decision: Decision, earlier: Sequence[Decision]) -> st
 
 
 def tally(gate: Gate, decisions: Sequence[Decision]) -> Tally:
-    """Where the gate stands after `decisions`, each of which counts. One denial ends it; a quorum of approvals does too."""
+    """Where the gate stands after `decisions`, all of which count. A denial ends it; so does a quorum of approvals."""
     approved: list[str] = []
     for decision in decisions:
         if decision.verdict is Verdict.DENY:

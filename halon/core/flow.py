@@ -5,6 +5,7 @@ Temporal replays would diverge. These keep lists.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError as error:
-            if task.done():
+            if task.cancelled():
                 break
             cancelled = error
         except Exception:  # noqa: BLE001  # whatever the work raised is raised by `result` below
@@ -92,15 +93,14 @@ async def _stop(tasks: Sequence["asyncio.Future[Any]"]) -> None:
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
-    for task in running:
-        await uninterrupted(_ended(task))
+    if running:
+        await uninterrupted(_all_ended(running))
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()  # retrieved, so that nobody is warned about it
 
 
-async def _ended(task: Awaitable[Any]) -> None:
-    try:
-        await task
-    except (asyncio.CancelledError, Exception):  # noqa: BLE001, S110  # how it ended is the owner's to read
-        pass
+async def _all_ended(tasks: Sequence[Awaitable[Any]]) -> None:
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError, Exception):  # how it ended is the owner's to read
+            await task

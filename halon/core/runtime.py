@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
 from halon.contracts.decision import Decision
@@ -58,7 +57,7 @@ class Event:
 
 
 class Runtime(Protocol):
-    """The world as the interpreter sees it. Every method may be cancelled, except that an apply is never abandoned."""
+    """The world as the interpreter sees it. Any method may be cancelled; only an apply is never abandoned."""
 
     def now(self) -> datetime:
         """The time, the same on replay."""
@@ -93,7 +92,7 @@ class Runtime(Protocol):
         ...
 
     async def confirm(self, plan: Plan, step: str, within: timedelta) -> Settlement:
-        """Look until the change's effect is there. A time-out is a settlement of state `waiting` with what it waited for.
+        """Look until the change's effect is there. A time-out is a settlement that is `waiting`, with what for.
 
         Raises:
             ActionFailed: looking itself failed for good.
@@ -105,7 +104,7 @@ class Runtime(Protocol):
         ...
 
     async def decision(self, gate: Gate) -> Decision:
-        """Give the next decision for this gate, in order of arrival, waiting for it. The interpreter bounds the wait."""
+        """Give the next decision for this gate, in order of arrival, waiting for it without bound."""
         ...
 
     async def answered(self, gate: Gate) -> None:
@@ -114,10 +113,6 @@ class Runtime(Protocol):
 
     async def resolved(self) -> None:
         """Return once the alert has cleared; at once when it has. Never returns for a run without an alert."""
-        ...
-
-    def alerts(self) -> Sequence[Alert]:
-        """The incident's alerts as known now, the first one first."""
         ...
 
     def emit(self, event: Event) -> None:

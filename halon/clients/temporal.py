@@ -1,0 +1,118 @@
+"""The connection to Temporal, and what Halon registers there."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, Plugin, TLSConfig
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+
+from halon.contracts.run import SearchAttribute
+from halon.errors import Misconfigured, TransientError
+
+KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+BOOL = IndexedValueType.INDEXED_VALUE_TYPE_BOOL
+
+SEARCH_ATTRIBUTES: dict[str, "IndexedValueType.ValueType"] = {
+    SearchAttribute.SERVICE: KEYWORD,
+    SearchAttribute.SEVERITY: KEYWORD,
+    SearchAttribute.PLAYBOOK: KEYWORD,
+    SearchAttribute.INCIDENT: KEYWORD,
+    SearchAttribute.STATE: KEYWORD,
+    SearchAttribute.OUTCOME: KEYWORD,
+    SearchAttribute.WAITING: BOOL,
+}
+
+_FIRST_PAUSE = timedelta(milliseconds=50)
+_LAST_PAUSE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalConfig:
+    """Where Temporal is, and how to be let in."""
+
+    address: str
+    namespace: str
+    api_key: str | None = None
+    tls: bool | TLSConfig = False
+
+
+async def connect(config: TemporalConfig, *, patience: timedelta, plugins: Sequence[Plugin] = ()) -> Client:
+    """Connect, trying again for as long as `patience`: a server's port opens before it is healthy.
+
+    Raises:
+        TransientError: Temporal did not answer in that time.
+        Misconfigured: it answered, but refuses the credentials or does not know the namespace.
+    """
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + patience.total_seconds(), _FIRST_PAUSE
+    while True:
+        try:
+            return await Client.connect(
+                config.address,
+                namespace=config.namespace,
+                api_key=config.api_key,
+                tls=config.tls,
+                data_converter=pydantic_data_converter,
+                plugins=plugins,
+            )
+        except RPCError as error:
+            _give_up_if_final(config, error)
+            reason = str(error)
+        except RuntimeError as error:
+            reason = str(error)
+        if loop.time() + pause.total_seconds() > deadline:
+            raise TransientError(f"Temporal at {config.address} does not answer: {reason}")
+        await asyncio.sleep(pause.total_seconds())
+        pause = min(pause * 2, _LAST_PAUSE)
+
+
+async def missing_search_attributes(client: Client) -> list[str]:
+    """Names that `halon setup` would register in the client's namespace."""
+    answer = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    there = answer.custom_attributes
+    for name, kind in SEARCH_ATTRIBUTES.items():
+        if name in there and there[name] != kind:
+            found = IndexedValueType.Name(there[name])
+            raise Misconfigured(f"search attribute {name} exists in Temporal with another type ({found}): remove it")
+    return [name for name in SEARCH_ATTRIBUTES if name not in there]
+
+
+async def register_search_attributes(client: Client) -> list[str]:
+    """Register what is missing, wait until it can be used, and give the names. Running it again changes nothing.
+
+    Raises:
+        Misconfigured: an attribute exists with another type, or the credentials may not register any.
+    """
+    missing = await missing_search_attributes(client)
+    if not missing:
+        return []
+    request = AddSearchAttributesRequest(
+        namespace=client.namespace, search_attributes={name: SEARCH_ATTRIBUTES[name] for name in missing}
+    )
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        if error.status is RPCStatusCode.PERMISSION_DENIED:
+            names = ", ".join(missing)
+            raise Misconfigured(f"these credentials may not register search attributes in Temporal: {names}") from error
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise TransientError(f"Temporal did not register the search attributes: {error}") from error
+    for _ in range(50):
+        if not await missing_search_attributes(client):
+            return missing
+        await asyncio.sleep(_FIRST_PAUSE.total_seconds() * 2)
+    raise TransientError("Temporal accepted the search attributes but does not show them yet: try again")
+
+
+def _give_up_if_final(config: TemporalConfig, error: RPCError) -> None:
+    if error.status in {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}:
+        raise Misconfigured(f"Temporal at {config.address} refuses the credentials: {error}") from error
+    if error.status is RPCStatusCode.NOT_FOUND:
+        raise Misconfigured(f"Temporal at {config.address} does not know namespace {config.namespace}") from error

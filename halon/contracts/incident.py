@@ -1,0 +1,69 @@
+"""An incident: what its workflow is started with, and the batches in which alerts reach it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from halon.contracts.alert import Alert
+from halon.contracts.base import Contract, JsonObject
+from halon.contracts.outcome import Outcome
+from halon.contracts.plan import Effect
+from halon.contracts.playbook import Playbook
+
+MAX_BATCH = 100
+"""Alerts a signal. A signal is one event of history however many alerts it carries, and its payload stays small."""
+
+
+class IncidentInput(Contract):
+    """Input of the Incident workflow. Its workflow id is `group`."""
+
+    group: str
+    """What is the same incident, from the playbook's `group_by`; see `halon.core.grouping`."""
+    playbook: Playbook
+    library: dict[str, Playbook] = {}
+    """The playbooks that it calls, by name, also those that they call."""
+    effects: dict[str, Effect] = {}
+    """How far each action in these playbooks reaches, by name."""
+    started_by: str = ""
+    """Who started it by hand. Empty when an alert did."""
+    dry_run: bool = False
+    inputs: JsonObject = {}
+
+
+class AlertBatch(Contract):
+    """What the signal `alerts` carries, firing and resolved mixed, in the order in which they came."""
+
+    alerts: Annotated[tuple[Alert, ...], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class IncidentResult(Contract):
+    """What an incident came to. Without an outcome, another incident had handled all of its alerts before."""
+
+    incident: str
+    outcome: Outcome | None
+    reason: str
+
+
+class IncidentRow(Contract):
+    """An incident as the store lists it, for longer than Temporal keeps histories."""
+
+    id: str
+    group: str
+    playbook: str
+    playbook_digest: str
+    workflow_id: str
+    run_id: str
+    """Temporal's first execution run id of the Incident workflow, the same after continue-as-new."""
+    state: Literal["open", "closed"]
+    outcome: str = ""
+    reason: str = ""
+    service: str = ""
+    severity: str = ""
+    title: str = ""
+    target: str = ""
+    opened_at: datetime
+    closed_at: datetime | None = None
+    alert_count: Annotated[int, Field(ge=0)] = 0
+    waiting: bool = False
+    """Whether a person must decide."""

@@ -1,0 +1,205 @@
+"""One change, from plan to confirmation, and back. The only place where the interpreter touches the world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import JsonObject, digest
+from halon.contracts.outcome import LeftInPlace
+from halon.contracts.plan import ActionCall, Applied, Plan
+from halon.contracts.playbook import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
+from halon.core.flow import uninterrupted
+from halon.core.frame import Done, Ledger, Scope, StepFailed
+from halon.core.gates import Gatekeeper
+from halon.core.runtime import ActionFailed, Event, Runtime
+
+MAX_DRIFTS = 5
+"""How often a target may move under one step before the step gives up: somebody else is at work there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A change that a step wants, with all that was decided about it beforehand."""
+
+    path: str
+    call: ActionCall
+    done: Done | None
+    """The same step's earlier attempt, when this is a retry."""
+    approve: Approve | None
+    approved: frozenset[str]
+    confirm_within: timedelta
+    attempt: str
+    """Which attempt of the step, and of the steps around it, this is."""
+    scope: Scope
+    undo: Literal["auto", "never"] | UsesStep
+
+
+class Changes:
+    """Plans, asks, applies, confirms and takes back the changes of one run."""
+
+    def __init__(self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, ledger: Ledger) -> None:
+        self._incident = incident
+        self._runtime = runtime
+        self._gatekeeper = gatekeeper
+        self._ledger = ledger
+
+    async def plan(self, call: ActionCall, path: str) -> Plan:
+        """Plan a change and tell what it would do.
+
+        Raises:
+            StepFailed: it could not be planned, or the action refuses.
+        """
+        try:
+            plan = await self._runtime.plan(call, path, None)
+        except ActionFailed as failure:
+            raise StepFailed(path, failure.kind, failure.reason) from failure
+        return self._planned(plan, path)
+
+    async def make(self, wanted: Wanted) -> Done | None:
+        """Carry the change through: plan, ask, apply, confirm. None when nothing was to be done.
+
+        Raises:
+            StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the ledger.
+        """
+        path = wanted.path
+        plan = await self.plan(wanted.call, path)
+        if plan.kind == "nothing":
+            return await self._already(wanted, plan)
+        approved = wanted.approved
+        for _ in range(MAX_DRIFTS):
+            if wanted.approve is not None and plan.digest not in approved:
+                untouched = not self._ledger.in_place()
+                await self._gatekeeper.ask(path, wanted.approve, (plan,), (), untouched=untouched)
+                approved |= {plan.digest}
+            key = step_key(self._incident, path, wanted.attempt)
+            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+            applied = await uninterrupted(self._apply(wanted, plan, key))
+            if applied.status == "refused":
+                raise StepFailed(path, "refused", applied.reason)
+            if applied.status != "drift" or applied.drift is None:
+                done = next((one for one in self._ledger.changes if one.key == key), None)
+                await self._confirm(path, plan, wanted.confirm_within, done)
+                return done
+            message = f"The target is no longer as planned: {applied.reason}"
+            self._tell(AuditKind.DRIFTED, path, message, _facts(applied.drift))
+            plan = self._planned(applied.drift, path)
+            if plan.kind == "nothing":
+                return await self._already(wanted, plan)
+        raise StepFailed(path, "failed", f"the target kept changing: {MAX_DRIFTS} plans were overtaken")
+
+    async def take_back(self, done: Done, path: str) -> str:
+        """Put back what was there before `done`. Gives the reason when that did not succeed, otherwise empty text."""
+        undo = done.plan.undo
+        if undo.call is None:
+            return undo.reason or "this action has no undo"
+        self._tell(AuditKind.UNDO_STARTED, path, f"Taking back: {done.plan.summary}", {"key": done.key})
+        return await self.run_undo(done, undo.call, path, recorded=done.plan)
+
+    async def run_undo(self, done: Done, call: ActionCall, path: str, *, recorded: Plan | None) -> str:
+        """Plan, apply and confirm the action that takes `done` back. Gives the reason when it did not succeed.
+
+        With `recorded`, only what that plan left behind is touched: anything else is somebody else's change.
+        """
+        try:
+            plan = await self._runtime.plan(call, path, recorded)
+            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+            if plan.kind == "refused":
+                return plan.reason
+            if plan.kind == "change":
+                key = step_key(self._incident, path, f"undo of {done.key}")
+                self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+                applied = await self._runtime.apply(plan, path, key)
+                if applied.status not in {"applied", "already"}:
+                    return f"the target changed meanwhile: {applied.reason}"
+                self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
+                settlement = await self._runtime.confirm(plan, path, DEFAULT_CONFIRM_WITHIN)
+                if settlement.state != "settled":
+                    return f"it was put back, but not confirmed: {settlement.reason}"
+        except ActionFailed as failure:
+            return failure.reason
+        done.taken_back = True
+        if plan.kind == "change" or done.step in self._ledger.applied:
+            self._ledger.undone.append(done.step)
+        self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
+        return ""
+
+    async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
+        """Apply, and enter into the ledger whatever took effect or may have."""
+        done = Done(wanted.path, plan, wanted.undo, wanted.scope, key)
+        try:
+            applied = await self._runtime.apply(plan, wanted.path, key)
+        except ActionFailed as failure:
+            if failure.unknown_effect:
+                self._ledger.changes.append(done)
+            raise StepFailed(wanted.path, failure.kind, failure.reason) from failure
+        if applied.status in {"applied", "already"}:
+            if applied.ours:
+                self._ledger.changes.append(done)
+                self._ledger.applied.append(wanted.path)
+                self._ledger.verified = False
+            facts: JsonObject = {"key": key, "plan": plan.digest, "status": applied.status, "ours": applied.ours}
+            self._tell(AuditKind.APPLIED, wanted.path, applied.reason or plan.summary, facts)
+        return applied
+
+    async def _already(self, wanted: Wanted, plan: Plan) -> Done | None:
+        """Nothing to change. After a retry that may be our own earlier attempt, which still wants its confirmation."""
+        if wanted.done is not None:
+            await self._confirm(wanted.path, wanted.done.plan, wanted.confirm_within, wanted.done)
+            return wanted.done
+        self._ledger.already = plan.reason or plan.summary
+        return None
+
+    async def _confirm(self, path: str, plan: Plan, within: timedelta, done: Done | None) -> None:
+        try:
+            settlement = await self._runtime.confirm(plan, path, within)
+        except ActionFailed as failure:
+            raise StepFailed(path, failure.kind, f"could not be confirmed: {failure.reason}") from failure
+        if settlement.state != "settled":
+            raise StepFailed(path, "failed", f"not confirmed: {settlement.reason}")
+        if done is not None:
+            done.confirmed = True
+        self._tell(AuditKind.CONFIRMED, path, settlement.reason or f"Confirmed: {plan.summary}", {"plan": plan.digest})
+
+    def _planned(self, plan: Plan, path: str) -> Plan:
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        if plan.kind == "refused":
+            raise StepFailed(path, "refused", plan.reason)
+        return plan
+
+    def _tell(self, kind: AuditKind, path: str, message: str, data: JsonObject) -> None:
+        self._runtime.emit(Event(kind, message, step=path, data=data))
+
+
+def step_key(incident: str, path: str, attempt: str) -> str:
+    """The idempotency key of a change: 32 hex digits from incident, step and iteration, so a retry gives the same."""
+    return digest([incident, path, attempt])[:32]
+
+
+def left_in_place(changes: Sequence[tuple[Done, str]]) -> tuple[LeftInPlace, ...]:
+    """What a person must look at: each change that is still there, and why."""
+    return tuple(
+        LeftInPlace(
+            step=done.step,
+            target=done.plan.target,
+            summary=done.plan.summary,
+            before=done.plan.before,
+            after=done.plan.after,
+            reason=reason,
+        )
+        for done, reason in changes
+    )
+
+
+def _facts(plan: Plan) -> JsonObject:
+    return {
+        "plan": plan.digest,
+        "kind": plan.kind,
+        "action": plan.action,
+        "target": plan.target,
+        "reason": plan.reason,
+        "rows": [row.model_dump(mode="json") for row in plan.rows],
+        "notes": list(plan.notes),
+        "undo": plan.undo.call.action if plan.undo.call else plan.undo.reason,
+    }

@@ -1,0 +1,119 @@
+"""Which alerts are one incident, and the ids that follow from that. The same alert gives the same ids everywhere.
+
+```
+group        crashloop-rollback-3f9a1c07de              workflow id of the incident
+incident     crashloop-rollback-3f9a1c07de-5b0c99e1     one time that the group fired: its first alert's episode
+remediation  crashloop-rollback-3f9a1c07de-5b0c99e1-run workflow id of the run
+```
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from halon.contracts.alert import Alert
+from halon.contracts.base import Json, digest
+from halon.contracts.playbook import Playbook
+from halon.core.expressions import EvaluationError, render
+from halon.core.matching import match, names_alert
+from halon.core.scope import trigger_scope
+
+_GROUP_DIGITS = 10
+_EPISODE_DIGITS = 8
+_RUN = "-run"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerts that one playbook takes and that are the same incident, in the order in which they came."""
+
+    id: str
+    playbook: Playbook
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """An alert that no playbook takes. `reasons` holds one sentence for each playbook that knows the alert's name."""
+
+    alert: Alert
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """What becomes of a batch of alerts."""
+
+    groups: tuple[AlertGroup, ...]
+    unmatched: tuple[Unmatched, ...]
+
+
+def group_id(playbook: Playbook, alert: Alert, now: datetime) -> str:
+    """Name the incident that the alert belongs to: the playbook and a digest of what its `group_by` says.
+
+    A label that is missing counts as empty. Without `group_by` every condition is its own incident.
+
+    Raises:
+        EvaluationError: an expression in `group_by` has no value for this alert.
+    """
+    names = playbook.trigger.group_by if playbook.trigger else ()
+    values: Json
+    if names:
+        scope = trigger_scope(playbook.metadata, alert, now)
+        values = [[name, _value(name, alert, scope)] for name in names]
+    else:
+        values = [alert.source, alert.fingerprint]
+    return f"{playbook.metadata.name}-{digest(values)[:_GROUP_DIGITS]}"
+
+
+def _value(name: str, alert: Alert, scope: Mapping[str, object]) -> Json:
+    return render(name, scope) if "${{" in name else alert.labels.get(name, "")
+
+
+def incident_id(group: str, first: Alert) -> str:
+    """Name one time that the group fired, after the episode of the alert that opened it."""
+    return f"{group}-{first.episode[:_EPISODE_DIGITS]}"
+
+
+def run_id(incident: str) -> str:
+    """Give the workflow id of the incident's remediation."""
+    return f"{incident}{_RUN}"
+
+
+def group_of(incident: str) -> str:
+    """Give the group, and so the workflow id of the incident, from the id of the incident or of its run."""
+    return incident_of(incident).rpartition("-")[0]
+
+
+def incident_of(run: str) -> str:
+    """Give the incident from the workflow id of its remediation; an incident's own id stays what it is."""
+    return run.removesuffix(_RUN)
+
+
+def triage(playbooks: Iterable[Playbook], alerts: Sequence[Alert], now: datetime) -> Triage:
+    """Sort alerts by playbook and incident. An alert may belong to several playbooks, and to none."""
+    candidates = sorted((p for p in playbooks if p.trigger is not None), key=lambda p: p.metadata.name)
+    groups: dict[str, tuple[Playbook, list[Alert]]] = {}
+    unmatched: list[Unmatched] = []
+    for alert in alerts:
+        taken = False
+        reasons: list[str] = []
+        for playbook in candidates:
+            answer = match(playbook, alert, now)
+            if not answer.matched:
+                if names_alert(playbook, alert):
+                    reasons.append(f"{playbook.metadata.name}: {answer.reason}")
+                continue
+            try:
+                group = group_id(playbook, alert, now)
+            except EvaluationError as error:
+                reasons.append(f"{playbook.metadata.name}: its `group_by` has no value for this alert: {error}")
+                continue
+            taken = True
+            groups.setdefault(group, (playbook, []))[1].append(alert)
+        if not taken:
+            unmatched.append(Unmatched(alert, tuple(reasons)))
+    return Triage(
+        groups=tuple(AlertGroup(group, playbook, tuple(members)) for group, (playbook, members) in groups.items()),
+        unmatched=tuple(unmatched),
+    )

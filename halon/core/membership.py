@@ -1,0 +1,69 @@
+"""Which alerts belong to an incident, which of them still fire, and how often they came. Pure."""
+
+from collections.abc import Sequence
+
+from halon.contracts.alert import Alert, AlertStatus
+
+MAX_MEMBERS = 1000
+"""Episodes that an incident keeps apart; further ones are counted as repeats."""
+
+
+class Members:
+    """The alerts of one incident."""
+
+    def __init__(self) -> None:
+        self._alerts: dict[str, Alert] = {}
+        self._refused: set[str] = set()
+        self.firings = 0
+        """How often a firing alert came, repeats included."""
+        self.count = 0
+        """How often any alert came."""
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Each episode as last heard of, the first one first."""
+        return tuple(self._alerts.values())
+
+    @property
+    def repeats(self) -> int:
+        """How often an alert came that was known already."""
+        return self.firings - sum(1 for _ in self._alerts)
+
+    @property
+    def cleared(self) -> bool:
+        """Whether there are alerts and all of them have resolved."""
+        return bool(self._alerts) and all(one.status is AlertStatus.RESOLVED for one in self._alerts.values())
+
+    def new_episodes(self, batch: Sequence[Alert]) -> tuple[str, ...]:
+        """Episodes in `batch` that nobody has been asked about yet, firing, each once."""
+        known = self._alerts.keys() | self._refused
+        fresh = [one.episode for one in batch if one.status is AlertStatus.FIRING and one.episode not in known]
+        return tuple(dict.fromkeys(fresh))[: MAX_MEMBERS - len(self._alerts)]
+
+    def take(self, batch: Sequence[Alert], mine: frozenset[str]) -> list[tuple[Alert, str]]:
+        """Enter alerts. Says for each what is new: `new`, `resolved`, `taken` (another incident's), or nothing."""
+        news: list[tuple[Alert, str]] = []
+        for alert in batch:
+            news.append((alert, self._enter(alert, mine)))
+        return news
+
+    def _enter(self, alert: Alert, mine: frozenset[str]) -> str:
+        episode, known = alert.episode, self._alerts.get(alert.episode)
+        self.count += 1
+        if alert.status is AlertStatus.RESOLVED:
+            if known is None or known.status is AlertStatus.RESOLVED:
+                return ""
+            self._alerts[episode] = alert
+            return "resolved"
+        if known is None and episode in mine and len(self._alerts) < MAX_MEMBERS:
+            self._alerts[episode] = alert
+            self.firings += 1
+            return "new"
+        if known is None and len(self._alerts) < MAX_MEMBERS:
+            first_time = episode not in self._refused
+            self._refused.add(episode)
+            return "taken" if first_time else ""
+        self.firings += 1
+        if known is not None:
+            self._alerts[episode] = alert
+        return ""

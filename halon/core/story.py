@@ -1,0 +1,98 @@
+"""What a person reads inside Temporal's UI: the state, the plan as a table, how to decide, and what happened. Markdown.
+
+The UI shows a workflow's current details as Markdown. Text from outside (alerts, plans) is escaped, so that it can
+neither break the table nor plant a link.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from halon.contracts.base import Json, format_duration
+from halon.contracts.outcome import RunResult
+from halon.contracts.plan import Plan
+from halon.core.runtime import Event, Gate
+
+MAX_LINES = 40
+MAX_CELL = 300
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
+
+
+def plain(text: str, limit: int = MAX_CELL) -> str:
+    """Text from outside as Markdown that shows it literally, on one line and cut to `limit` characters."""
+    line = " ".join(text.split())
+    if len(line) > limit:
+        line = line[: limit - 1] + "…"
+    return _MARKDOWN.sub(r"\\\1", line)
+
+
+def cell(value: Json) -> str:
+    """A JSON value as the text of a table's cell."""
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def plan_table(plan: Plan) -> str:
+    """The plan: what, where, before and after, how it is undone, and what to know."""
+    lines = [f"**{plain(plan.summary)}**", "", f"Target: {plain(plan.target)}", ""]
+    if plan.rows:
+        lines += ["| field | before | after |", "|---|---|---|"]
+        lines += [f"| {plain(row.field)} | {cell(row.before)} | {cell(row.after)} |" for row in plan.rows]
+        lines.append("")
+    lines += [f"- Note: {plain(note)}" for note in plan.notes]
+    undo = plain(plan.undo.call.action) if plan.undo.call else f"none: {plain(plan.undo.reason)}"
+    lines += [f"- Undo: {undo}", f"- Plan: {plan.digest[:12]}", ""]
+    return "\n".join(lines)
+
+
+def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
+    """The question, the plans, and every way to answer it."""
+    who = ", ".join(gate.approve.from_) or "anyone who may decide"
+    short = gate.digest[:12]
+    by = json.dumps({"by": "you@example.com", "plan": short})
+    lines = [
+        f"## Waiting for a decision: {plain(gate.step)}",
+        "",
+        f"From {plain(who)}; {gate.approve.quorum} needed, {len(approved_by)} given"
+        + (f" ({plain(', '.join(approved_by))})" if approved_by else "")
+        + f"; asked {gate.asked_at:%Y-%m-%d %H:%M:%S} UTC, expires after {format_duration(gate.approve.within)}.",
+        "",
+    ]
+    if gate.approve.message:
+        lines += [plain(gate.approve.message, 1000), ""]
+    for plan in gate.plans:
+        lines.append(plan_table(plan))
+    lines += [f"- Not planned yet, asked for in its turn: {plain(reason)}" for reason in gate.unplanned]
+    lines += [
+        "",
+        "### How to decide",
+        "",
+        "- Here: *More Actions* → *Send an Update* → `decide`, with input",
+        f'  `{{"verdict": "approve", "by": "you@example.com", "plan": "{short}"}}` (or `"verdict": "deny"`).',
+        f"- Here, without an answer: *More Actions* → *Send a Signal* → `approve` or `deny`, with input `{by}`.",
+        f"- `halon approve {workflow_id.removesuffix('-run')} --by you@example.com --plan {short}` or `halon deny …`",
+        f"- `temporal workflow signal --workflow-id {workflow_id} --name approve --input '{by}'`",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def line(at: datetime, event: Event) -> str:
+    """One line of the story: time, step, sentence."""
+    step = f" {event.step}:" if event.step else ""
+    return f"{at:%H:%M:%S}{step} {event.message}"
+
+
+def details(headline: str, gates: Sequence[str], story: Sequence[str], result: RunResult | None) -> str:
+    """The whole of the current details: headline, what waits, how it ended, what happened."""
+    parts = [f"# {plain(headline)}", ""]
+    if result is not None:
+        parts += [f"**{result.outcome.value}**: {plain(result.reason, 1000)}", ""]
+        parts += [
+            f"- STILL IN PLACE: {plain(left.summary)} on {plain(left.target)}: {plain(left.reason, 600)}"
+            for left in result.left
+        ]
+    parts += list(gates)
+    parts += ["", "## What happened", ""]
+    parts += [f"- {plain(one, 600)}" for one in story[-MAX_LINES:]]
+    return "\n".join(parts)

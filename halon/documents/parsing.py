@@ -1,0 +1,410 @@
+"""YAML as data and nothing else: the core types of YAML 1.2, no tags, no aliases, every size bounded, every node placed.
+
+Built from libyaml's event stream with a stack of its own. The composer that PyYAML offers recurses in C and takes the
+process down on deep nesting, keeps the last of two equal keys without a word, and reads `no` as false.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from halon.errors import InvalidInput
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 40
+MAX_NODES = 20_000
+MAX_PROBLEMS = 100
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that JSON carries without losing digits (RFC 8785, which digests are made with, refuses more)."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and indices from the top of a document to a value."""
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""Control characters, lone surrogates, and marks that change the order in which text is shown to who approves it."""
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file. Lines and columns count from 1, columns in characters."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong at a place. `message` is one sentence that says what was expected or how to mend it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    code: str
+    """Machine word, such as `duplicate_key`."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class DocumentError(InvalidInput):
+    """A file cannot be read. `found` has its problems by position; `problems` are the same as lines of text."""
+
+    def __init__(self, file: str, found: Sequence[Problem]) -> None:
+        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
+        super().__init__(f"{file} has {count}", [str(problem) for problem in found])
+        self.found = tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A `# comment`, without its sign, and where the sign stands."""
+
+    position: Position
+    text: str
+
+
+@dataclass(slots=True)
+class Node:
+    """Where a value stands. `fields` holds the children of a mapping with the node of each key, `items` of a list."""
+
+    position: Position
+    start: int
+    end: int
+    """Slice of the text, in characters."""
+    style: str = ""
+    """How a scalar is written: empty for plain, otherwise its sign."""
+    fields: "dict[str, tuple[Node, Node]] | None" = None
+    items: "list[Node] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value as plain JSON, and where each part of it stands."""
+
+    file: str
+    text: str = field(repr=False)
+    value: Any
+    root: Node | None = field(repr=False)
+
+    def position(self, path: Path) -> Position:
+        """Where the value at `path` stands. A path that leads nowhere gives the last part of it that exists."""
+        return self._find(path)[1].position
+
+    def key_position(self, path: Path) -> Position:
+        """Where the key that `path` ends with stands; for an item of a list, the item."""
+        return self._find(path)[0].position
+
+    def locate(self, path: Path, offset: int) -> Position:
+        """Where the character at `offset` of the text at `path` stands in the file, whatever way it is quoted."""
+        node = self._find(path)[1]
+        value: Any = self.value
+        try:
+            for part in path:
+                value = value[part]
+        except (LookupError, TypeError):
+            return node.position
+        if not isinstance(value, str) or node.fields is not None or node.items is not None:
+            return node.position
+        index = _aligned(self.text, node, value, offset)
+        before = self.text[node.start : index]
+        line = node.position.line + before.count("\n")
+        if "\n" in before:
+            return Position(line, len(before) - before.rindex("\n"))
+        return Position(line, node.position.column + len(before))
+
+    def comments(self) -> Iterator[Comment]:
+        """Every comment. A `#` inside text is none."""
+        if self.root is None:
+            return
+        spans = _scalars(self.root)
+        start = 0
+        for number, line in enumerate(self.text.split("\n"), 1):
+            for match in re.finditer(r"(?:^|(?<=[ \t]))#", line):
+                index = start + match.start()
+                if not any(begin <= index < end for begin, end in spans):
+                    yield Comment(Position(number, match.start() + 1), line[match.end() :].strip())
+                    break
+            start += len(line) + 1
+
+    def _find(self, path: Path) -> tuple[Node, Node]:
+        nowhere = Node(Position(1, 1), 0, 0)
+        node = self.root or nowhere
+        key = node
+        for part in path:
+            if node.fields is not None and isinstance(part, str) and part in node.fields:
+                key, node = node.fields[part]
+            elif node.items is not None and isinstance(part, int) and 0 <= part < len(node.items):
+                key = node = node.items[part]
+            else:
+                break
+        return key, node
+
+
+def parse(text: str | bytes, file: str) -> Document:
+    """Read a file's text. An empty file is a document whose value is null.
+
+    Raises:
+        DocumentError: with all problems that were found.
+    """
+    document, problems = read(text, file)
+    if document is None or problems:
+        raise DocumentError(file, problems)
+    return document
+
+
+def read(text: str | bytes, file: str) -> tuple[Document | None, list[Problem]]:
+    """Read a file's text as far as possible. Without a document there is at least one problem."""
+    return _Reader(file).read(text)
+
+
+class _Fatal(Exception):  # noqa: N818  # stops the reading of one file; never leaves this module
+    """Reading cannot go on; the problem has been noted."""
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._problems: list[Problem] = []
+
+    def read(self, text: str | bytes) -> tuple[Document | None, list[Problem]]:
+        document: Document | None = None
+        try:
+            plain = self._decoded(text)
+            value, root = self._build(plain)
+            document = Document(self._file, plain, value, root)
+        except _Fatal:
+            pass
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+            self._note(where, f"not YAML: {_syntax(error, plain, where)}", "syntax")
+        except (yaml.YAMLError, UnicodeError) as error:
+            self._note(Position(1, 1), f"not YAML: {str(error).splitlines()[0]}", "syntax")
+        return document, sorted(self._problems, key=lambda one: (one.line, one.column))
+
+    def _decoded(self, text: str | bytes) -> str:
+        if isinstance(text, bytes):
+            if len(text) > MAX_BYTES:
+                self._too_large()
+            try:
+                text = text.decode("utf-8")
+            except UnicodeDecodeError as error:
+                line = text.count(b"\n", 0, error.start) + 1
+                column = error.start - text.rfind(b"\n", 0, error.start)
+                self._fail(Position(line, column), "not UTF-8: save the file in this encoding", "encoding")
+        text = text.removeprefix("\ufeff")
+        bad = _FORBIDDEN.search(text)
+        if bad:
+            index = bad.start()
+            where = Position(text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+            self._fail(where, f"forbidden character U+{ord(bad.group()):04X}: remove it", "control_character")
+        if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
+            self._too_large()
+        return text
+
+    def _build(self, text: str) -> tuple[Any, Node | None]:
+        """Make the value from the events. Keys wait on the stack until their value has come."""
+        stack: list[_Open] = []
+        value: Any = None
+        root: Node | None = None
+        documents = nodes = 0
+        for event in yaml.parse(text, Loader=yaml.CLoader):
+            kind = type(event)
+            where = Position(event.start_mark.line + 1, event.start_mark.column + 1)
+            if kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    self._fail(where, "a second document begins here: one file holds one document", "documents")
+                if event.tags:
+                    self._fail(where, "a %TAG directive is not allowed", "tag")
+                continue
+            if kind is yaml.AliasEvent:
+                self._fail(where, f"an alias (*{event.anchor}) is not allowed: write the value out", "alias")
+            if kind is yaml.ScalarEvent or kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                nodes += 1
+                if nodes > MAX_NODES:
+                    self._fail(where, f"more than {MAX_NODES} values in one file", "too_many_nodes")
+                if event.anchor is not None:
+                    self._note(where, f"an anchor (&{event.anchor}) is not allowed", "anchor")
+                if event.tag is not None:
+                    self._note(where, f"a tag ({event.tag}) is not allowed", "tag")
+                node = Node(where, event.start_mark.index, event.end_mark.index)
+                if kind is yaml.ScalarEvent:
+                    node.style = event.style or ""
+                    plain = not node.style and event.implicit[0]
+                    self._check_text(where, event.value)
+                    found = self._scalar(where, event.value) if plain else event.value
+                else:
+                    if len(stack) >= MAX_DEPTH:
+                        self._fail(where, f"nested more than {MAX_DEPTH} deep", "too_deep")
+                    mapping = kind is yaml.MappingStartEvent
+                    node.fields, node.items = ({}, None) if mapping else (None, [])
+                    stack.append(_Open(node, {} if mapping else []))
+                    continue
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                done = stack.pop()
+                node, found = done.node, done.value
+                node.end = event.end_mark.index
+            else:
+                continue
+            if stack:
+                self._place(stack[-1], node, found)
+            else:
+                value, root = found, node
+        return value, root
+
+    def _place(self, parent: "_Open", node: Node, value: Any) -> None:
+        if parent.node.items is not None:
+            parent.node.items.append(node)
+            parent.value.append(value)
+        elif parent.key is None:
+            parent.key = node
+            parent.name = self._key(node, value)
+        else:
+            name, key = parent.name, parent.key
+            parent.key = parent.name = None
+            fields = parent.node.fields
+            if name is None or fields is None:
+                return
+            if name in fields:
+                first = fields[name][0].position
+                self._note(key.position, f"`{name}` is there already, in line {first.line}", "duplicate_key")
+                return
+            fields[name] = (key, node)
+            parent.value[name] = value
+
+    def _key(self, node: Node, value: Any) -> str | None:
+        if isinstance(value, str):
+            return value
+        what = "a list or mapping" if isinstance(value, dict | list) else "a number, a truth value or nothing"
+        self._note(node.position, f"a key must be text, this is {what}: put it in quotes", "key")
+        return None
+
+    def _scalar(self, where: Position, text: str) -> Any:
+        """A plain scalar by the core schema of YAML 1.2."""
+        if text in _WORDS:
+            return _WORDS[text]
+        if text[0] not in "-+.0123456789":
+            return text
+        if _NOT_FINITE.fullmatch(text):
+            self._note(where, f"{text} is not a number that can be used here", "number")
+            return None
+        if _LEADING_ZERO.fullmatch(text):
+            hint = "octal to some and decimal to others: put text in quotes, or drop the zero"
+            self._note(where, f"{text} begins with a zero, which is {hint}", "number")
+            return None
+        if _INTEGER.fullmatch(text):
+            return self._integer(where, text)
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            if math.isinf(number):
+                self._note(where, f"{_short(text)} is too large for a number", "number")
+                return None
+            return number
+        return text
+
+    def _integer(self, where: Position, text: str) -> int | None:
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        # The length is asked first: reading digits takes quadratic time.
+        number = int(text, base) if len(text) <= 30 else MAX_INTEGER + 1  # noqa: PLR2004  # more than 64 bit in any base
+        if abs(number) > MAX_INTEGER:
+            self._note(where, f"{_short(text)} is larger than JSON can carry ({MAX_INTEGER}): put it in quotes", "number")
+            return None
+        return number
+
+    def _check_text(self, where: Position, text: str) -> None:
+        bad = _FORBIDDEN.search(text)
+        if bad:
+            self._note(where, f"forbidden character U+{ord(bad.group()):04X} in this text", "control_character")
+
+    def _too_large(self) -> None:
+        self._fail(Position(1, 1), f"larger than {MAX_BYTES // 1024} kB", "too_large")
+
+    def _note(self, where: Position, message: str, code: str) -> None:
+        self._problems.append(Problem(self._file, where.line, where.column, message, code))
+        if len(self._problems) >= MAX_PROBLEMS:
+            raise _Fatal
+
+    def _fail(self, where: Position, message: str, code: str) -> None:
+        self._note(where, message, code)
+        raise _Fatal
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list whose end has not come yet."""
+
+    node: Node
+    value: Any
+    key: Node | None = None
+    name: str | None = None
+
+
+def _scalars(root: Node) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.fields is not None:
+            waiting.extend(one for pair in node.fields.values() for one in pair)
+        elif node.items is not None:
+            waiting.extend(node.items)
+        else:
+            spans.append((node.start, node.end))
+    return spans
+
+
+def _aligned(text: str, node: Node, value: str, offset: int) -> int:
+    """Index in the file of a character of a scalar: counts what is not blank, because YAML folds and strips blanks."""
+    index = node.start + (1 if node.style in {"'", '"'} else 0)
+    if node.style in {"|", ">"}:
+        index = text.find("\n", index) + 1
+    wanted = sum(not char.isspace() for char in value[:offset])
+    seen = 0
+    while index < node.end:
+        width = 1
+        if node.style == "'" and text.startswith("''", index):
+            width = 2
+        elif node.style == '"' and text[index] == "\\":
+            width = {"x": 4, "u": 6, "U": 10}.get(text[index + 1], 2)
+            if text[index + 1] in "tn\n ":
+                index += width
+                continue
+        elif text[index].isspace():
+            index += 1
+            continue
+        if seen == wanted:
+            break
+        seen += 1
+        index += width
+    return index
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str, where: Position) -> str:
+    """What the parser says, with a hint where people stumble."""
+    said = error.problem or "it cannot be read"
+    lines = text.split("\n")
+    line = lines[where.line - 1] if where.line <= len(lines) else ""
+    if "\t" in line[: where.column]:
+        return f"{said}; indent with blanks, not with tabs"
+    if any("${{" in one for one in lines[max(0, where.line - 2) : where.line]):
+        return f'{said}; put text with `${{{{ }}}}` in quotes: "${{{{ … }}}}"'
+    return said
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:20]}… ({len(text)} characters)"  # noqa: PLR2004  # what reads well

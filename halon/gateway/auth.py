@@ -1,0 +1,133 @@
+"""Whether a sender is who it should be. Every comparison takes the same time whatever is wrong."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from halon.settings import Auth, Hmac, resolve
+
+
+class Headers(Protocol):
+    """A request's headers; a name may stand several times."""
+
+    def getlist(self, key: str, /) -> Sequence[str]:
+        """Give all values of a header, whose name is compared without case."""
+        ...
+
+
+class Authenticator(Protocol):
+    """One way to prove who one is. `admits` is asked before the body is read, `accepts` with the body."""
+
+    challenge: str
+    """What `WWW-Authenticate` says."""
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether the headers alone leave a chance, so that the body is worth reading."""
+        ...
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether the request is from who it should be."""
+        ...
+
+
+class Bearer:
+    """A token that the sender knows."""
+
+    challenge = "Bearer"
+
+    def __init__(self, token: bytes) -> None:
+        self._expected = hashlib.sha256(token).digest()
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether the token is the right one."""
+        values = headers.getlist("authorization")
+        scheme, _, token = (values[0] if len(values) == 1 else "").partition(" ")
+        given = hashlib.sha256(token.strip().encode("latin-1")).digest()
+        return hmac.compare_digest(given, self._expected) and scheme.lower() == "bearer"
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether the token is the right one."""
+        del body, now
+        return self.admits(headers)
+
+
+class Signature:
+    """A keyed hash over the raw body, with a timestamp where the sender has one."""
+
+    challenge = "Signature"
+
+    def __init__(self, secret: bytes, settings: Hmac) -> None:
+        self._secret = secret
+        self._settings = settings
+        self._algorithm: Literal["sha256", "sha512"] = settings.algorithm
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether there is a signature at all, and a timestamp where one is asked for."""
+        return self._given(headers) is not None and self._timestamp(headers) is not None
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether the signature is right and, where there is a timestamp, not too far from `now`."""
+        given, timestamp = self._given(headers), self._timestamp(headers)
+        if given is None or timestamp is None:
+            return False
+        before = self._settings.timestamp_format.replace("{timestamp}", timestamp).encode() if timestamp else b""
+        expected = hmac.digest(self._secret, before + body, self._algorithm)
+        genuine = hmac.compare_digest(given, expected)
+        return genuine and (not timestamp or self._recent(timestamp, now))
+
+    def _given(self, headers: Headers) -> bytes | None:
+        values = headers.getlist(self._settings.header)
+        if len(values) != 1 or not values[0].startswith(self._settings.prefix):
+            return None
+        text = values[0][len(self._settings.prefix) :].strip()
+        try:
+            return bytes.fromhex(text) if self._settings.encoding == "hex" else base64.b64decode(text, validate=True)
+        except (ValueError, binascii.Error):
+            return None
+
+    def _timestamp(self, headers: Headers) -> str | None:
+        """Give the timestamp, empty when none is asked for and None when it is missing or no number."""
+        name = self._settings.timestamp_header
+        if name is None:
+            return ""
+        values = headers.getlist(name)
+        text = values[0] if len(values) == 1 else ""
+        return text if text.isascii() and text.isdigit() and len(text) <= len("9999999999") else None
+
+    def _recent(self, timestamp: str, now: datetime) -> bool:
+        return abs(now.timestamp() - int(timestamp)) <= self._settings.tolerance.total_seconds()
+
+
+class Open:
+    """No proof at all: switched off by name in the settings."""
+
+    challenge = ""
+
+    def admits(self, headers: Headers) -> bool:
+        """Everyone may come in."""
+        del headers
+        return True
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Everyone may come in."""
+        del headers, body, now
+        return True
+
+
+def authenticator(name: str, auth: Auth, environ: Mapping[str, str] | None = None) -> Authenticator:
+    """Build what source `name` is checked with, with its secret read now.
+
+    Raises:
+        Misconfigured: the secret is not there.
+    """
+    setting = f"gateway.sources.{name}.auth"
+    if auth.bearer is not None:
+        return Bearer(resolve(auth.bearer, f"{setting}.bearer", environ).get_secret_value().encode())
+    if auth.hmac is not None:
+        secret = resolve(auth.hmac.secret, f"{setting}.hmac.secret", environ).get_secret_value()
+        return Signature(secret.encode(), auth.hmac)
+    return Open()

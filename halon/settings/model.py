@@ -1,0 +1,285 @@
+"""What halon.yaml may say. Every section has defaults, so that Halon works without a file."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from halon.contracts.base import Duration
+
+MIB = 1024 * 1024
+Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+"""Names of sources, clusters and channels: lower case, digits, dashes."""
+HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
+"""An address without user and password: those are secrets and have their own fields."""
+HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+
+class Section(BaseModel):
+    """Base of all settings: frozen, and closed to what nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class SecretRef(Section):
+    """Where a secret is found: an environment variable or a file. The secret itself is never in halon.yaml."""
+
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_the_secret(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError("a secret is named, not written here: use {env: NAME} or {file: PATH}")  # noqa: TRY004  # pydantic reports ValueError
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "SecretRef":
+        if (self.env is None) == (self.file is None):
+            raise ValueError("name exactly one of `env` and `file`")
+        return self
+
+
+class Tls(Section):
+    """TLS towards a server. Without `ca` the system's authorities are trusted."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> "Tls":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("`certificate` and `key` belong together")
+        return self
+
+
+class TemporalSettings(Section):
+    """The Temporal server that carries every run."""
+
+    address: Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")] = "127.0.0.1:7233"
+    """`host:port`."""
+    namespace: str = "default"
+    task_queue: str = "halon"
+    tls: Tls | bool = False
+    """`true`, or the files to use."""
+    api_key: SecretRef | None = None
+    ui_url: HttpUrl | None = None
+    """Where people open Temporal's web UI; links in messages begin so."""
+
+
+class StoreSettings(Section):
+    """The database of audit records and incidents. Without `url`: SQLite in a file below `data_dir`."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://")] | None = None
+    password: SecretRef | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        authority = (value or "").partition("://")[2].partition("/")[0]
+        if ":" in authority.rpartition("@")[0]:
+            raise ValueError("the password does not belong into the URL: name it in `password`")
+        return value
+
+
+class EvidenceSettings(Section):
+    """Where evidence is kept. Without `dir`: `evidence` below `data_dir`."""
+
+    dir: Path | None = None
+
+
+class Hmac(Section):
+    """A signature over the raw body with a shared secret."""
+
+    secret: SecretRef
+    header: HeaderName = "X-Signature-256"
+    algorithm: Literal["sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: Annotated[str, StringConstraints(max_length=32)] = ""
+    """What stands before the signature in the header, such as `sha256=`."""
+    timestamp_header: HeaderName | None = None
+    """Seconds since 1970. It is signed together with the body and bounds replays."""
+    timestamp_format: Annotated[str, StringConstraints(max_length=64)] = "{timestamp}."
+    """With `timestamp_header`: what is signed before the body. Slack has `v0:{timestamp}:`."""
+    tolerance: Duration = timedelta(minutes=5)
+    """How far the timestamp may lie from now, on either side."""
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _has_timestamp(cls, value: str) -> str:
+        if value.count("{timestamp}") != 1:
+            raise ValueError("must hold `{timestamp}` once: a timestamp that is not signed proves nothing")
+        return value
+
+
+class Auth(Section):
+    """How a source proves who it is: exactly one way. `none: true` switches it off by name."""
+
+    bearer: SecretRef | None = None
+    hmac: Hmac | None = None
+    none: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Auth":
+        if sum(way is not None for way in (self.bearer, self.hmac, self.none)) != 1:
+            raise ValueError("name exactly one of `bearer`, `hmac` and `none: true`")
+        return self
+
+
+Cel: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2100)]
+
+
+class GenericMap(Section):
+    """CEL expressions that read alerts out of a body. They see `item` (or `body`), `body` and `headers`."""
+
+    items: Cel | None = None
+    """The list in the body; without it the body is one alert."""
+    name: Cel
+    fingerprint: Cel | None = None
+    """The sender's own identity of the condition; without it a digest of name and labels."""
+    status: Cel | None = None
+    """`firing` or `resolved`, or a boolean that is true while it fires; without it always firing."""
+    severity: Cel | None = None
+    labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Cel] | Cel = {}
+    """One expression for each label, or one that gives a map."""
+    annotations: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Cel] | Cel = {}
+    starts_at: Cel
+    """When the condition began, as RFC 3339 text or seconds since 1970. With the fingerprint it names the episode, so
+    it must be the same in every repeat."""
+    ends_at: Cel | None = None
+    url: Cel | None = None
+
+
+class Source(Section):
+    """One sender of alerts: `POST /v1/alerts/<its name>`."""
+
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    """`alertmanager`, `generic`."""
+    auth: Auth
+    map: GenericMap | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auth_is_on(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not value.get("auth"):  # pyright: ignore[reportUnknownMemberType]  # raw YAML
+            raise ValueError(
+                "a source needs `auth`: add `auth: {bearer: {env: NAME}}` or `auth: {hmac: {secret: {env: NAME}}}`, "
+                "or switch it off by name with `auth: {none: true}`"
+            )
+        return value  # pyright: ignore[reportUnknownVariableType]  # raw YAML
+
+    @model_validator(mode="after")
+    def _map_belongs(self) -> "Source":
+        if (self.type == "generic") != (self.map is not None):
+            raise ValueError("a source of type `generic` needs `map`, and no other one takes it")
+        return self
+
+
+class GatewaySettings(Section):
+    """The HTTP gateway."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    max_body: Annotated[int, Field(ge=1024, le=16 * MIB)] = MIB
+    """Bytes of a request's body."""
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Webhooks at the same time; more are told to come back."""
+    body_timeout: Duration = timedelta(seconds=10)
+    """How long a sender may take to send its body."""
+    dispatch_timeout: Duration = timedelta(seconds=8)
+    """How long Temporal may take to accept. Keep it below the senders' own time-outs (Alertmanager: 10 s by default)."""
+    sources: dict[Name, Source] = {}
+
+
+class Cluster(Section):
+    """How to reach a Kubernetes cluster. Without `kubeconfig`: in-cluster credentials, or the user's own file."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+
+class KubernetesSettings(Section):
+    """The clusters that actions may reach, by the name that playbooks use."""
+
+    default: Name | None = None
+    clusters: dict[Name, Cluster] = {}
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> "KubernetesSettings":
+        if self.default is not None and self.default not in self.clusters:
+            raise ValueError(f"`default` names cluster {self.default}, which is not under `clusters`")
+        return self
+
+
+class PrometheusSettings(Section):
+    """The Prometheus that verifications ask."""
+
+    url: HttpUrl | None = None
+    auth: SecretRef | None = None
+    """Bearer token."""
+
+
+class NotifySettings(Section):
+    """Channels that playbooks notify. An Apprise URL holds a credential, so each is a secret."""
+
+    channels: dict[Name, tuple[SecretRef, ...]] = {}
+
+
+class HttpSettings(Section):
+    """What `http.check` may reach: host names or globs; nothing by default."""
+
+    allow: tuple[str, ...] = ()
+
+
+class TelemetrySettings(Section):
+    """Logs, traces and metrics."""
+
+    otlp: HttpUrl | None = None
+    """Base address of an OTLP/HTTP collector, such as http://127.0.0.1:4318. Without it no traces are sent."""
+    log_format: Literal["json", "console"] | None = None
+    """Without it: console on a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
+    """Where a worker serves `/metrics`; the gateway serves them on its own address. Without it a worker serves none."""
+
+
+class ApprovalSettings(Section):
+    """How decisions are taken."""
+
+    trust: Literal["namespace"] = "namespace"
+    """Whoever may signal in Temporal's namespace is trusted to be who they say."""
+
+
+class Settings(Section):
+    """All of halon.yaml."""
+
+    environment: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "default"
+    """Such as `production`; shown in logs, traces and messages."""
+    data_dir: Path = Path(".halon")
+    playbooks: tuple[Path, ...] = (Path("playbooks"),)
+    temporal: TemporalSettings = TemporalSettings()
+    store: StoreSettings = StoreSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    notify: NotifySettings = NotifySettings()
+    http: HttpSettings = HttpSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    approvals: ApprovalSettings = ApprovalSettings()
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL, without a password."""
+        return self.store.url or f"sqlite+aiosqlite:///{self.data_dir / 'halon.db'}"
+
+    @property
+    def evidence_dir(self) -> Path:
+        """Where evidence is kept."""
+        return self.evidence.dir or self.data_dir / "evidence"

@@ -1,0 +1,46 @@
+"""The activities through which workflows write to the store. Local activities: short, idempotent, near the worker."""
+
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from halon.contracts.bookkeeping import APPEND, CLAIM, SAVE, AppendRequest, ClaimAnswer, ClaimRequest, SaveRequest
+from halon.errors import PermanentError
+from halon.store.store import Store
+
+
+class Bookkeeping:
+    """Writes what workflows decided. A store that is down fails the attempt; the workflow tries until it is back."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """What a worker registers."""
+        return [self.append, self.claim, self.save]
+
+    @activity.defn(name=APPEND)
+    async def append(self, request: AppendRequest) -> None:
+        """Append audit records; those that are there already stay as they are."""
+        try:
+            await self._store.audit.append(request.records)
+        except PermanentError as error:
+            raise _final(error) from error
+
+    @activity.defn(name=CLAIM)
+    async def claim(self, request: ClaimRequest) -> ClaimAnswer:
+        """Claim episodes for an incident."""
+        claim = await self._store.incidents.open(request.incident, request.run, request.episodes)
+        return ClaimAnswer(mine=claim.mine, taken=claim.taken)
+
+    @activity.defn(name=SAVE)
+    async def save(self, request: SaveRequest) -> None:
+        """Write records, then the incident's row, so that a row never tells of what the chain does not hold."""
+        await self.append(AppendRequest(records=request.records))
+        await self._store.incidents.upsert(request.row)
+
+
+def _final(error: PermanentError) -> ApplicationError:
+    return ApplicationError(str(error), type="audit_conflict", non_retryable=True)

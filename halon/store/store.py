@@ -1,0 +1,45 @@
+"""The store: what is kept for longer than Temporal keeps histories. Temporal is the truth while a run is open."""
+
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+
+from halon.settings import Settings
+from halon.store.audit import Audit
+from halon.store.engine import Database, open_database
+from halon.store.incidents import Incidents
+
+
+class Store:
+    """The audit chain and the incidents, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.audit = Audit(database)
+        self.incidents = Incidents(database)
+
+    async def check(self) -> None:
+        """Ask whether the database answers.
+
+        Raises:
+            TransientError: it does not.
+        """
+        await self._database.check()
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self._database.close()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open the store that the settings name, and close it at the end.
+
+    Raises:
+        Misconfigured: `store.url` is wrong, or a newer Halon wrote the store.
+        TransientError: the store does not answer.
+    """
+    store = Store(await open_database(store_url(settings)))
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -1,0 +1,89 @@
+"""The tables, for SQLite and PostgreSQL alike. A change here raises `SCHEMA` and comes with its migration."""
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from datetime import UTC, datetime
+
+SCHEMA = 1
+"""Version of these tables. A store with a higher one was written by a newer Halon and is refused."""
+
+metadata = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with a zone, kept as UTC: SQLite forgets zones, so they are taken off and put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC to the database."""
+        del dialect
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back, also where the database kept no zone."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+records = Table(
+    "records",
+    metadata,
+    Column("incident", String(200), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("id", String(600), nullable=False),
+    Column("content", String(64), nullable=False),  # digest of the record without its place: recognises a repeat
+    Column("body", Text, nullable=False),  # canonical JSON with position and previous: exactly what is hashed
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("id", name="records_id"),
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("incident", String(200), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("head", String(64), nullable=False),
+    Column("chain", String(64), nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("group", String(200), nullable=False),
+    Column("playbook", String(63), nullable=False),
+    Column("playbook_digest", String(64), nullable=False),
+    Column("workflow_id", String(200), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("service", String(512), nullable=False),
+    Column("severity", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime, nullable=True),
+    Column("alert_count", Integer, nullable=False),
+    Column("waiting", Boolean, nullable=False),
+    Index("incidents_opened", "opened_at"),
+    Index("incidents_state", "state", "opened_at"),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("group", String(200), primary_key=True),
+    Column("episode", String(64), primary_key=True),
+    Column("incident", String(200), nullable=False),
+    Column("run", String(64), nullable=False),
+)

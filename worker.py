@@ -1,0 +1,65 @@
+"""The composition root: the only module that imports both workflows and activities, and puts them into a worker.
+
+`halon worker` runs it. Everything that a worker needs is built here and handed down: clients, registry, store.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+import activities
+from halon.kit.driver import action_activities
+from halon.kit.env import Env
+from halon.kit.registry import Registry, discover
+from halon.store.bookkeeping import Bookkeeping
+from halon.store.store import Store
+from workflows.incident import Incident
+from workflows.remediation import Remediation
+
+PASSED_THROUGH = (
+    "cel_expr_python",
+    "google.protobuf",
+    "halon.contracts",
+    "pydantic",
+    "pydantic_core",
+    "rfc8785",
+    "annotated_types",
+)
+"""Modules that the sandbox shares with the process: data types, and what cannot be imported twice. Not `halon.core`."""
+
+MAX_ACTIVITIES = 100
+"""Activities at once in one worker: each is a call to an API."""
+
+
+def registry() -> Registry:
+    """Every action that this installation ships."""
+    return discover(activities)
+
+
+def build(client: Client, store: Store, env: Env, *, task_queue: str, actions: Registry | None = None) -> Worker:
+    """A worker that runs Halon's workflows and actions on `task_queue`."""
+    handlers: Sequence[Callable[..., Any]] = [
+        *action_activities(actions or registry(), env),
+        *Bookkeeping(store).activities(),
+    ]
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[Incident, Remediation],
+        activities=handlers,
+        workflow_runner=workflow_runner(),
+        max_concurrent_activities=MAX_ACTIVITIES,
+        # A worker that died keeps its workflows for this long before others may go on with them.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=20),
+    )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Temporal's sandbox, with Halon's data types passed through and its decisions kept inside."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)

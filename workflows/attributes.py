@@ -1,0 +1,28 @@
+"""Search attributes, so that Temporal's own list can filter by what Halon knows. `halon setup` registers them."""
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+with workflow.unsafe.imports_passed_through():
+    from halon.contracts.run import SearchAttribute
+
+SERVICE = SearchAttributeKey.for_keyword(SearchAttribute.SERVICE)
+SEVERITY = SearchAttributeKey.for_keyword(SearchAttribute.SEVERITY)
+PLAYBOOK = SearchAttributeKey.for_keyword(SearchAttribute.PLAYBOOK)
+INCIDENT = SearchAttributeKey.for_keyword(SearchAttribute.INCIDENT)
+STATE = SearchAttributeKey.for_keyword(SearchAttribute.STATE)
+OUTCOME = SearchAttributeKey.for_keyword(SearchAttribute.OUTCOME)
+WAITING = SearchAttributeKey.for_bool(SearchAttribute.WAITING)
+
+MAX_KEYWORD = 200
+"""Bytes of a keyword: SQL visibility stores refuse more than 255."""
+
+
+def keyword(text: str) -> str:
+    """Text as a keyword: cut to what every visibility store takes."""
+    return text.encode()[:MAX_KEYWORD].decode(errors="ignore")
+
+
+def upsert(*updates: SearchAttributeUpdate[object]) -> None:
+    """Set search attributes of the running workflow."""
+    workflow.upsert_search_attributes(list(updates))

@@ -1,0 +1,102 @@
+"""The desk where questions lie and decisions arrive: matches each decision to the gate that it is about."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from halon.contracts.decision import Decision, DecisionInput, Verdict
+    from halon.core.approval import objection, tally
+    from halon.core.runtime import Gate
+
+MAX_WAITING = 100
+"""Decisions that wait at one gate; more than that are refused, so that nobody can fill a workflow."""
+
+
+@dataclass(slots=True)
+class _Place:
+    gate: Gate
+    waiting: deque[Decision] = field(default_factory=deque)
+    counted: list[Decision] = field(default_factory=list)
+
+
+class Desk:
+    """The open questions of one run."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, _Place] = {}
+
+    @property
+    def gates(self) -> list[tuple[Gate, tuple[str, ...]]]:
+        """The open questions in the order of asking, each with who has approved so far."""
+        return [(place.gate, tally(place.gate, place.counted).approved_by) for place in self._places.values()]
+
+    def put(self, gate: Gate) -> None:
+        """Open a question."""
+        self._places[gate.step] = _Place(gate)
+
+    def take(self, gate: Gate) -> None:
+        """Close a question."""
+        self._places.pop(gate.step, None)
+
+    def address(self, given: DecisionInput) -> tuple[Gate | None, str]:
+        """The gate that a decision is about, or None with the reason."""
+        gates = [place.gate for place in self._places.values()]
+        if not gates:
+            return None, "nothing waits for a decision now"
+        if given.step:
+            named = [gate for gate in gates if gate.step == given.step]
+            return (named[0], "") if named else (None, f"no step {given.step} waits; open: {_names(gates)}")
+        if given.plan:
+            gates = [gate for gate in gates if gate.digest.startswith(given.plan)] or gates
+        if len(gates) > 1:
+            return None, f"several steps wait; say which with `step`: {_names(gates)}"
+        return gates[0], ""
+
+    def problem(self, given: DecisionInput, verdict: Verdict, at: datetime) -> str | None:
+        """Why this decision would not count, or None. Changes nothing."""
+        gate, reason = self.address(given)
+        if gate is None:
+            return reason
+        place = self._places[gate.step]
+        if len(place.waiting) >= MAX_WAITING:
+            return "too many decisions wait at this step"
+        earlier = [*place.counted, *place.waiting]
+        return objection(gate, decision_of(given, verdict, at, "", ""), earlier)
+
+    def hand_in(self, gate: Gate, decision: Decision) -> bool:
+        """Lay a decision before its gate. False when too many lie there."""
+        place = self._places[gate.step]
+        if len(place.waiting) >= MAX_WAITING:
+            return False
+        place.waiting.append(decision)
+        return True
+
+    async def next(self, gate: Gate) -> Decision:
+        """Wait for the next decision about `gate`."""
+        place = self._places[gate.step]
+        await workflow.wait_condition(lambda: bool(place.waiting))
+        decision = place.waiting.popleft()
+        if objection(gate, decision, place.counted) is None:
+            place.counted.append(decision)
+        return decision
+
+
+def decision_of(given: DecisionInput, verdict: Verdict, at: datetime, via: str, authenticated: str) -> Decision:
+    """A decision as it is taken up."""
+    return Decision(
+        verdict=verdict,
+        by=given.by,
+        at=at,
+        comment=given.comment,
+        plan=given.plan,
+        step=given.step,
+        via=via,
+        authenticated=authenticated,
+    )
+
+
+def _names(gates: list[Gate]) -> str:
+    return ", ".join(gate.step for gate in gates)

@@ -1,0 +1,66 @@
+"""A workflow's audit records on their way to the store.
+
+Records are made in the order of events and written behind: the history holds them until then, so nothing is lost when a
+process dies. They are written before every longer wait and before the workflow ends; a store that is down delays the
+end, never the remedy.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from halon.contracts.audit import AuditKind, AuditRecord
+    from halon.contracts.base import JsonObject
+    from halon.contracts.bookkeeping import APPEND, MAX_RECORDS, AppendRequest
+
+WRITE_TIMEOUT = timedelta(seconds=10)
+WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+"""Without a bound on the attempts: an incident whose record cannot be written stays open and says so."""
+
+
+class Journal:
+    """Counts and keeps the records of one workflow until they are written."""
+
+    def __init__(self, incident: str) -> None:
+        self._incident = incident
+        info = workflow.info()
+        self._writer = f"{info.workflow_id}:{info.run_id[:8]}"
+        self._waiting: list[AuditRecord] = []
+        self._sequence = 0
+        self._lock = asyncio.Lock()
+
+    def record(self, kind: AuditKind, message: str, *, step: str = "", actor: str = "halon", data: JsonObject) -> None:
+        """Add a record; it is written with the next flush."""
+        self._sequence += 1
+        self._waiting.append(
+            AuditRecord(
+                incident=self._incident,
+                writer=self._writer,
+                sequence=self._sequence,
+                at=workflow.now(),
+                kind=kind,
+                step=step,
+                message=message,
+                actor=actor,
+                data=data,
+            )
+        )
+
+    async def flush(self) -> None:
+        """Write what waits, in order. Returns when it is written, however long the store takes."""
+        async with self._lock:
+            while self._waiting:
+                batch = tuple(self._waiting[:MAX_RECORDS])
+                await workflow.execute_local_activity(
+                    APPEND, AppendRequest(records=batch), start_to_close_timeout=WRITE_TIMEOUT, retry_policy=WRITE_RETRY
+                )
+                del self._waiting[: len(batch)]
+
+    def take(self) -> tuple[AuditRecord, ...]:
+        """Hand over what waits, for a caller that writes it together with something else. At most what one write takes."""
+        batch = tuple(self._waiting[:MAX_RECORDS])
+        del self._waiting[: len(batch)]
+        return batch

@@ -1,0 +1,174 @@
+"""A remediation: one run of a playbook for one incident. Approvals arrive here, as signals or as an update."""
+
+import asyncio
+from collections import deque
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from halon.contracts.audit import AuditKind
+    from halon.contracts.base import JsonObject
+    from halon.contracts.decision import Decision, DecisionInput, Verdict
+    from halon.contracts.outcome import RunResult
+    from halon.contracts.run import (
+        APPROVE_SIGNAL,
+        CLEARED_SIGNAL,
+        DECIDE_UPDATE,
+        DENY_SIGNAL,
+        REMEDIATION_WORKFLOW,
+        STATUS_QUERY,
+        Decide,
+        OpenGate,
+        RunSpec,
+        RunStatus,
+    )
+    from halon.core import story
+    from halon.core.interpreter import interpret
+    from halon.core.runtime import Event, Gate
+    from workflows.attributes import OUTCOME, STATE, WAITING, upsert
+    from workflows.desk import Desk, decision_of
+    from workflows.journal import Journal
+    from workflows.runtime import TemporalRuntime
+
+MAX_STORY = 200
+"""Lines that the query `status` gives; the audit chain has all of them."""
+
+
+@workflow.defn(name=REMEDIATION_WORKFLOW)
+class Remediation:
+    """Interprets the playbook that it was started with, and keeps its story."""
+
+    @workflow.init
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec = spec
+        self._desk = Desk()
+        self._journal = Journal(spec.incident)
+        self._runtime = TemporalRuntime(spec.incident, self._desk, on_event=self._tell, on_change=self._show)
+        self._story: deque[str] = deque(maxlen=MAX_STORY)
+        self._result: RunResult | None = None
+        self._undoing = False
+        self._waiting = False
+        self._flush: asyncio.Task[None] | None = None
+
+    @workflow.run
+    async def run(self, spec: RunSpec) -> RunResult:
+        """Carry the run to its end, then see that its records are written and its handlers have answered."""
+        self._runtime.flush = self._flush_soon
+        self._result = await interpret(spec, self._runtime)
+        upsert(STATE.value_set("closed"), OUTCOME.value_set(self._result.outcome.value))
+        self._show()
+        await self._journal.flush()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._result
+
+    @workflow.signal(
+        name=APPROVE_SIGNAL,
+        description='Approve the plan that is shown. Input: {"by": "you@example.com", "plan": "<first digits>"}',
+    )
+    def approve(self, given: DecisionInput) -> None:
+        """Approve by signal: the name is only claimed, and there is no answer."""
+        self._signalled(given, Verdict.APPROVE)
+
+    @workflow.signal(
+        name=DENY_SIGNAL, description='Deny the plan that is shown. Input: {"by": "you@example.com", "comment": "why"}'
+    )
+    def deny(self, given: DecisionInput) -> None:
+        """Deny by signal."""
+        self._signalled(given, Verdict.DENY)
+
+    @workflow.update(
+        name=DECIDE_UPDATE,
+        description='Approve or deny, with an answer. Input: {"verdict": "approve", "by": "you@example.com", "plan": "…"}',
+    )
+    async def decide(self, given: Decide) -> str:
+        """Approve or deny by update: the answer says whether it counts.
+
+        A decision that does not count fails the update here, not in a validator: what a validator rejects leaves no
+        trace in the history, and a refused decision belongs in the audit.
+        """
+        decision = decision_of(given, given.verdict, workflow.now(), "update", "claimed")
+        problem = self._desk.problem(given, given.verdict, workflow.now())
+        gate, _ = self._desk.address(given)
+        if problem is not None or gate is None:
+            self._refused(decision, problem or "nothing waits for a decision now")
+            raise ApplicationError(f"this decision does not count: {problem}", type="decision_refused")
+        self._desk.hand_in(gate, decision)
+        return f"taken: {given.verdict.value} of {gate.step} by {given.by} on plan {gate.digest[:12]}"
+
+    @workflow.signal(name=CLEARED_SIGNAL, description="Sent by the incident: whether all of its alerts have resolved.")
+    def cleared(self, cleared: bool) -> None:  # noqa: FBT001  # a signal's payload has no names
+        """Note whether the condition still holds."""
+        self._runtime.cleared = cleared
+
+    @workflow.query(name=STATUS_QUERY, description="What the run is doing, what waits for a decision, and its story.")
+    def status(self) -> RunStatus:
+        """Answer for `halon show` and the console."""
+        return RunStatus(
+            incident=self._spec.incident,
+            playbook=self._spec.playbook.metadata.name,
+            state=self._state(),
+            gates=tuple(_open(gate, approved) for gate, approved in self._desk.gates),
+            result=self._result,
+            story=tuple(self._story),
+        )
+
+    def _state(self) -> str:
+        if self._result is not None:
+            return "closed"
+        if self._desk.gates:
+            return "waiting"
+        return "undoing" if self._undoing else "running"
+
+    def _signalled(self, given: DecisionInput, verdict: Verdict) -> None:
+        decision = decision_of(given, verdict, workflow.now(), "signal", "claimed")
+        gate, reason = self._desk.address(given)
+        if gate is not None and self._desk.hand_in(gate, decision):
+            return
+        self._refused(decision, reason or "too many decisions wait at this step")
+
+    def _refused(self, decision: Decision, reason: str) -> None:
+        message = f"The decision of {decision.by} does not count: {reason}"
+        facts = _facts(decision)
+        self._tell(Event(AuditKind.DECISION_REFUSED, message, step=decision.step, actor=decision.by, data=facts))
+
+    def _tell(self, event: Event) -> None:
+        if event.kind is AuditKind.UNDO_STARTED:
+            self._undoing = True
+        self._story.append(story.line(workflow.now(), event))
+        self._journal.record(event.kind, event.message, step=event.step, actor=event.actor, data=event.data)
+        self._show()
+
+    def _show(self) -> None:
+        """Tell the story in Temporal's UI, and let its list filter by what waits."""
+        gates = self._desk.gates
+        if bool(gates) != self._waiting:
+            self._waiting = bool(gates)
+            upsert(WAITING.value_set(self._waiting))
+        headline = f"{self._spec.playbook.metadata.title}: {self._state()}"
+        asked = [story.gate_text(gate, workflow.info().workflow_id, approved) for gate, approved in gates]
+        workflow.set_current_details(story.details(headline, asked, list(self._story), self._result))
+
+    def _flush_soon(self) -> None:
+        """Write the records behind the run's back, so that no remedy waits for the store."""
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.create_task(self._journal.flush())
+
+
+def _open(gate: Gate, approved: tuple[str, ...]) -> OpenGate:
+    return OpenGate(
+        step=gate.step,
+        digest=gate.digest,
+        asked_at=gate.asked_at,
+        within=gate.approve.within,
+        quorum=gate.approve.quorum,
+        from_=gate.approve.from_,
+        approved_by=approved,
+        plans=tuple(gate.plans),
+        unplanned=tuple(gate.unplanned),
+        message=gate.approve.message,
+    )
+
+
+def _facts(decision: Decision) -> JsonObject:
+    return {"verdict": decision.verdict.value, "by": decision.by, "via": decision.via, "comment": decision.comment}

@@ -1,0 +1,147 @@
+"""The interpreter's world, as Temporal gives it: activities, timers, decisions from handlers, records to the journal."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+
+with workflow.unsafe.imports_passed_through():
+    import asyncio
+
+    from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
+    from halon.contracts.decision import Decision
+    from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+    from halon.core.runtime import ActionFailed, Event, Gate
+    from workflows.desk import Desk
+
+ATTEMPT = timedelta(seconds=60)
+"""Bound on one attempt of an activity."""
+READ_WITHIN = timedelta(minutes=2)
+"""Bound on a read with all its attempts, unless the step says otherwise."""
+APPLY_WITHIN = timedelta(minutes=5)
+"""Bound on an apply with all its attempts; afterwards its effect is unknown and undo looks what is there."""
+POLL = timedelta(milliseconds=500)
+LONG = timedelta(seconds=2)
+"""A wait from which on the records are written first, so that whoever looks meanwhile sees them."""
+
+_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
+_UNSENT = frozenset({"invalid_input", "misconfigured"})
+"""Kinds of failure that happen before anything is sent."""
+
+T = TypeVar("T")
+
+
+class TemporalRuntime:
+    """`halon.core.runtime.Runtime` inside a workflow."""
+
+    def __init__(self, incident: str, desk: Desk, *, on_event: Callable[[Event], None], on_change: Callable[[], None]) -> None:
+        self._incident = incident
+        self._desk = desk
+        self._on_event = on_event
+        self._on_change = on_change
+        self.flush: Callable[[], Any] = _nothing
+        self.cleared = False
+        """Whether all of the incident's alerts have resolved; the workflow's handler sets it."""
+
+    def now(self) -> datetime:
+        """The workflow's time, the same on replay."""
+        return workflow.now()
+
+    async def sleep(self, duration: timedelta, why: str) -> None:
+        """A durable timer with its reason on the timeline."""
+        if duration >= LONG:
+            self.flush()
+        if duration > timedelta():
+            await workflow.sleep(duration, summary=why)
+
+    async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
+        """Run the activity that is named like the action."""
+        request = ReadRequest(call=call, incident=self._incident, step=step)
+        return await self._run(call.action, request, ReadResult, within or READ_WITHIN, step)
+
+    async def plan(self, call: ActionCall, step: str, undoing: Plan | None) -> Plan:
+        """Run `<action>.plan`."""
+        request = PlanRequest(call=call, incident=self._incident, step=step, now=workflow.now(), undoing=undoing)
+        return await self._run(f"{call.action}.plan", request, Plan, READ_WITHIN, step)
+
+    async def apply(self, plan: Plan, step: str, key: str) -> Applied:
+        """Run `<action>.apply`, again and again with the same key until it answers."""
+        request = ApplyRequest(plan=plan, key=key, incident=self._incident, step=step, now=workflow.now())
+        try:
+            return await self._run(f"{plan.action}.apply", request, Applied, APPLY_WITHIN, f"{step}: {plan.summary}")
+        except ActionFailed as failure:
+            unknown = failure.kind not in _UNSENT
+            raise ActionFailed(failure.reason, kind=failure.kind, unknown_effect=unknown) from failure
+
+    async def confirm(self, plan: Plan, step: str, within: timedelta) -> Settlement:
+        """Run `<action>.confirm`, which the server repeats until the effect is there."""
+        self.flush()
+        request = ConfirmRequest(plan=plan, incident=self._incident, step=step, poll=POLL)
+        try:
+            return await self._run(f"{plan.action}.confirm", request, Settlement, within, step)
+        except ActionFailed as failure:
+            if failure.kind in {"waiting", "timeout"}:
+                return Settlement(state="waiting", reason=failure.reason)
+            raise
+
+    async def ask(self, gate: Gate) -> None:
+        """Put the question on the desk and show it."""
+        self._desk.put(gate)
+        self._on_change()
+        self.flush()
+
+    async def decision(self, gate: Gate) -> Decision:
+        """The next decision that a handler has laid on the desk."""
+        decision = await self._desk.next(gate)
+        self._on_change()
+        return decision
+
+    async def answered(self, gate: Gate) -> None:
+        """Take the question from the desk."""
+        self._desk.take(gate)
+        self._on_change()
+
+    async def resolved(self) -> None:
+        """Wait until the incident says that its alerts have cleared."""
+        await workflow.wait_condition(lambda: self.cleared)
+
+    def emit(self, event: Event) -> None:
+        """Hand the event to the workflow, which keeps the story and the journal."""
+        self._on_event(event)
+
+    async def _run(self, name: str, request: Any, answer: type[T], within: timedelta, summary: str) -> T:
+        try:
+            return await workflow.execute_activity(
+                name,
+                request,
+                result_type=answer,
+                schedule_to_close_timeout=within,
+                start_to_close_timeout=min(ATTEMPT, within),
+                retry_policy=_RETRY,
+                summary=summary[:200],
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            raise _failed(error) from error
+
+
+def _failed(error: ActivityError) -> ActionFailed:
+    """Translate Temporal's failure; the last attempt's own words are worth more than 'timed out'."""
+    cause: BaseException | None = error.cause
+    late = isinstance(cause, TemporalTimeoutError)
+    if late and isinstance(cause, FailureError) and isinstance(cause.cause, ApplicationError):
+        cause = cause.cause
+    if isinstance(cause, ApplicationError):
+        return ActionFailed(cause.message, kind=cause.type or "failed")
+    if late:
+        return ActionFailed("no worker answered in time", kind="timeout")
+    return ActionFailed(str(cause or error), kind="failed")
+
+
+def _nothing() -> None:
+    """Before a workflow has begun there is nothing to flush."""
