@@ -36,7 +36,9 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 _SECRET_FLAG = re.compile(r"(--?(?:password|passwd|token|secret|api-key)[ =])[^\s]{4,}", re.IGNORECASE)
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL
+)
 _KNOWN_TOKENS = re.compile(
     r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{0,}"  # JSON web token
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}"
@@ -45,7 +47,9 @@ _KNOWN_TOKENS = re.compile(
     r"|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
     r"|\bhv[sb]\.[A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bdop_v1_[a-f0-9]{40,}"
 )
-_WEBHOOK = re.compile(r"(https://hooks\.slack\.com/(?:services|workflows)/|https://[^\s/]{1,200}/api/webhooks/)[^\s\"']+")
+_WEBHOOK = re.compile(
+    r"(https://hooks\.slack\.com/(?:services|workflows)/|https://[^\s/]{1,200}/api/webhooks/)[^\s\"']+"
+)
 
 
 def redact_text(text: str) -> str:

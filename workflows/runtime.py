@@ -52,9 +52,13 @@ class TemporalRuntime:
         return workflow.now()
 
     async def sleep(self, duration: timedelta, why: str) -> None:
-        """A durable timer with its reason on the timeline."""
+        """A durable timer; a longer wait is the moment to write records."""
         if duration >= LONG:
             self.flush()
+        await self.deadline(duration, why)
+
+    async def deadline(self, duration: timedelta, why: str) -> None:
+        """A durable timer with its reason on the timeline."""
         if duration > timedelta():
             await workflow.sleep(duration, summary=why)
 

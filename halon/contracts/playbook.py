@@ -83,10 +83,13 @@ Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096
 """Text that may hold `${{ … }}`."""
 
 
+def _listed(value: Any) -> Any:
+    """Take a list for a tuple: behind a validator that looks at raw values, pydantic's strict mode would not."""
+    return tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
 def _as_tuple(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # checked after
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, str) else _listed(value)
 
 
 OneOrMany: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
@@ -343,7 +346,7 @@ class Case(Contract):
 class Switch(Contract):
     """Cases in order, and what else."""
 
-    cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=50)]
+    cases: Annotated[tuple[Case, ...], BeforeValidator(_listed), Field(min_length=1, max_length=50)]
     default: "Steps | None" = None
 
 
@@ -430,7 +433,7 @@ Step: TypeAlias = Annotated[
     Discriminator(step_kind),
     BeforeValidator(_one_kind),
 ]
-Steps: TypeAlias = Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+Steps: TypeAlias = Annotated[tuple[Step, ...], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_STEPS)]
 OnFailure: TypeAlias = Annotated[
     Annotated[Literal["fail", "continue", "stop"], Tag("word")] | Annotated[Steps, Tag("rest")],
     Discriminator(

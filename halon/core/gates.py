@@ -50,7 +50,7 @@ class Gatekeeper:
         try:
             winner, answer = await first(
                 self._collect(gate),
-                self._runtime.sleep(approve.within, f"approval of {step} expires"),
+                self._runtime.deadline(approve.within, f"approval of {step} expires"),
                 self._runtime.resolved() if self._ends_when_resolved and untouched else _for_ever(),
                 self._remind(gate),
                 self._escalate(gate),
@@ -96,14 +96,14 @@ class Gatekeeper:
     async def _remind(self, gate: Gate) -> None:
         interval = gate.approve.remind
         for _ in range(MAX_REMINDERS if interval else 0):
-            await self._runtime.sleep(interval or gate.approve.within, f"remind about {gate.step}")
+            await self._runtime.deadline(interval or gate.approve.within, f"remind about {gate.step}")
             self._tell(gate, AuditKind.APPROVAL_REMINDED, f"Still waiting for a decision on {gate.step}", {})
         await _for_ever()
 
     async def _escalate(self, gate: Gate) -> None:
         escalate = gate.approve.escalate
         if escalate:
-            await self._runtime.sleep(escalate.after, f"escalate {gate.step}")
+            await self._runtime.deadline(escalate.after, f"escalate {gate.step}")
             to = ", ".join(escalate.to)
             self._tell(gate, AuditKind.APPROVAL_ESCALATED, f"Asked {to} as well about {gate.step}", {"to": to})
         await _for_ever()

@@ -1,11 +1,4 @@
-"""Which alerts are one incident, and the ids that follow from that. The same alert gives the same ids everywhere.
-
-```
-group        crashloop-rollback-3f9a1c07de              workflow id of the incident
-incident     crashloop-rollback-3f9a1c07de-5b0c99e1     one time that the group fired: its first alert's episode
-remediation  crashloop-rollback-3f9a1c07de-5b0c99e1-run workflow id of the run
-```
-"""
+"""Which alerts are one incident, and what becomes of a batch of alerts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +12,6 @@ from halon.core.matching import match, names_alert
 from halon.core.scope import trigger_scope
 
 _GROUP_DIGITS = 10
-_EPISODE_DIGITS = 8
-_RUN = "-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +59,6 @@ def group_id(playbook: Playbook, alert: Alert, now: datetime) -> str:
 
 def _value(name: str, alert: Alert, scope: Mapping[str, object]) -> Json:
     return render(name, scope) if "${{" in name else alert.labels.get(name, "")
-
-
-def incident_id(group: str, first: Alert) -> str:
-    """Name one time that the group fired, after the episode of the alert that opened it."""
-    return f"{group}-{first.episode[:_EPISODE_DIGITS]}"
-
-
-def run_id(incident: str) -> str:
-    """Give the workflow id of the incident's remediation."""
-    return f"{incident}{_RUN}"
-
-
-def group_of(incident: str) -> str:
-    """Give the group, and so the workflow id of the incident, from the id of the incident or of its run."""
-    return incident_of(incident).rpartition("-")[0]
-
-
-def incident_of(run: str) -> str:
-    """Give the incident from the workflow id of its remediation; an incident's own id stays what it is."""
-    return run.removesuffix(_RUN)
 
 
 def triage(playbooks: Iterable[Playbook], alerts: Sequence[Alert], now: datetime) -> Triage:

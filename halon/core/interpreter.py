@@ -77,7 +77,7 @@ class Run:
 
     async def _bounded_body(self) -> None:
         limit = self._spec.playbook.timeout
-        winner, _ = await first(self._body(), self._runtime.sleep(limit, "time-out of the run"))
+        winner, _ = await first(self._body(), self._runtime.deadline(limit, "time-out of the run"))
         if winner == 1:
             self._tell(AuditKind.RUN_TIMED_OUT, f"The run took longer than {format_duration(limit)}", {})
             raise StepFailed("run", "timeout", f"the run took longer than {format_duration(limit)}")
@@ -199,7 +199,7 @@ class Run:
         scope = self._scope.fork(failure=facts)
         work = self._steps.block(steps, scope, name, self._cover)
         try:
-            winner, _ = await first(work, self._runtime.sleep(ENDING_WITHIN, f"time-out of {name}"))
+            winner, _ = await first(work, self._runtime.deadline(ENDING_WITHIN, f"time-out of {name}"))
             if winner == 0:
                 return ()
             problem = f"took longer than {format_duration(ENDING_WITHIN)}"

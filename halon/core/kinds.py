@@ -236,7 +236,7 @@ class Kinds:
         inner = Scope({**scope.base, "metadata": metadata_scope(book.metadata), "inputs": {}, "target": ""})
         covered = frame.admission(book, replace(cover, depth=cover.depth + 1))
         try:
-            late = self._runtime.sleep(book.timeout, f"time-out of {path}")
+            late = self._runtime.deadline(book.timeout, f"time-out of {path}")
             await first(self._child(book, given, inner, path, covered, frame), _too_late(late, path, book))
         except RunEnded as ended:
             if ended.outcome is Outcome.RESOLVED or ended.keep:

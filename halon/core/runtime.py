@@ -64,7 +64,11 @@ class Runtime(Protocol):
         ...
 
     async def sleep(self, duration: timedelta, why: str) -> None:
-        """Wait durably; `why` is shown on the timeline."""
+        """Wait durably, with nothing else to do meanwhile; `why` is shown on the timeline."""
+        ...
+
+    async def deadline(self, duration: timedelta, why: str) -> None:
+        """Wait as `sleep` does, while the run itself is busy with something that this bounds."""
         ...
 
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:

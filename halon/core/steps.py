@@ -166,7 +166,7 @@ class Steps:
         if step.timeout is None:
             await self._gated(step, path, scope, cover)
             return
-        late = self._runtime.sleep(step.timeout, f"time-out of {path}")
+        late = self._runtime.deadline(step.timeout, f"time-out of {path}")
         winner, _ = await first(self._gated(step, path, scope, cover), late)
         if winner == 1:
             raise StepFailed(path, "timeout", f"took longer than {format_duration(step.timeout)}")

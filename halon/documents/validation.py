@@ -83,14 +83,29 @@ def check(document: Document, model: type[ModelT]) -> tuple[ModelT | None, list[
         return model.model_validate_json(json.dumps(document.value), strict=True), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-    found = {_problem(document, model, one): None for one in details if not _follows(one)}
+    found: dict[Problem, None] = {}
+    misspelt: set[tuple[Path, str]] = set()
+    missing: list[tuple[Path, str, Problem]] = []
+    for one in details:
+        if _follows(one):
+            continue
+        place = _place(model, document.value, one["loc"], missing=one["type"] == "missing")
+        problem = _problem(document, one, place)
+        if one["type"] == "missing":
+            missing.append((place.path, place.name, problem))
+            continue
+        found[problem] = None
+        if one["type"] == "extra_forbidden":
+            misspelt.update((place.path[:-1], name) for name in _close(place.name, place.known))
+    # A field that is misspelt is not missing as well.
+    found |= {problem: None for path, name, problem in missing if (path, name) not in misspelt}
     return None, sorted(found, key=lambda one: (one.line, one.column, one.message))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give `; did you mean …?` for a misspelt name, or `; known: …`, or nothing when there is nothing to offer."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = _close(name, names)
     if close:
         return f"; did you mean `{close[0]}`?"
     if not names:
@@ -104,8 +119,11 @@ def _follows(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error.get("ctx", {}).get("min_length", 0)
 
 
-def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) -> Problem:
-    place = _place(model, document.value, error["loc"], missing=error["type"] == "missing")
+def _close(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+
+
+def _problem(document: Document, error: ErrorDetails, place: _Place) -> Problem:
     where = _position(document, place, error["type"])
     return Problem(document.file, where.line, where.column, _message(error, place), error["type"])
 
@@ -130,9 +148,10 @@ def _message(error: ErrorDetails, place: _Place) -> str:
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"{subject}must be {'one of ' if len(allowed) > 1 else ''}{expected}, not {_shown(error['input'])}{hint}"
     if kind == "value_error":
-        return f"{subject}{str(context.get('error', error['msg']))}, not {_shown(error['input'])}".replace(
-            f"{subject}expected", f"{subject}must be"
-        ) if _scalar(error["input"]) else str(context.get("error", error["msg"]))
+        said = str(context.get("error", error["msg"]))
+        if said.startswith("expected "):
+            return f"{subject}must be {said.removeprefix('expected ')}, not {_shown(error['input'])}"
+        return said if said.startswith("`") else f"{subject}{said}"
     if kind in {"too_short", "too_long"}:
         limit, what = context.get("min_length", context.get("max_length")), "least" if kind == "too_short" else "most"
         return f"{subject}must have at {what} {limit} {'entry' if limit == 1 else 'entries'}"
@@ -142,7 +161,8 @@ def _message(error: ErrorDetails, place: _Place) -> str:
     if base in _KINDS:
         hint = "; put it in quotes" if base == "string" and _scalar(error["input"]) and error["input"] is not None else ""
         return f"{subject}must be {_KINDS[base]}, not {_shown(error['input'])}{hint}"
-    return f"{subject}{error['msg'][0].lower()}{error['msg'][1:]}" if kind != "step_kind" else error["msg"]
+    said = error["msg"]
+    return said if said.startswith("`") or kind == "step_kind" else f"{subject}{said[0].lower()}{said[1:]}"
 
 
 def _scalar(value: Any) -> bool:

@@ -91,9 +91,7 @@ def checked(alert: Alert, where: str) -> Alert:
         if len(name) > MAX_LABEL_NAME:
             raise InvalidInput(f"{where}.labels: a label's name has {len(name)} characters, at most {MAX_LABEL_NAME}")
         if len(value) > MAX_LABEL_VALUE:
-            raise InvalidInput(
-                f"{where}.labels.{shown}: {len(value)} characters, at most {MAX_LABEL_VALUE} are taken"
-            )
+            raise InvalidInput(f"{where}.labels.{shown}: {len(value)} characters, at most {MAX_LABEL_VALUE} are taken")
     if len(alert.url) > MAX_URL:
         raise InvalidInput(f"{where}: an address of {len(alert.url)} characters, at most {MAX_URL} are taken")
     return alert.model_copy(update={"annotations": _cut_annotations(alert.annotations)})

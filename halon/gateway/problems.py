@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -80,3 +81,25 @@ def _detail(status: HTTPStatus) -> str:
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         return "this address does not take this method; alerts are sent with POST"
     return status.description or status.phrase
+
+
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Say for OpenAPI that a request may be answered with these problems."""
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Make OpenAPI name the media type that problems really have; FastAPI only knows the application's default."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for response in operation["responses"].values():
+                    content: dict[str, Any] = response.get("content", {})
+                    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        content[MEDIA_TYPE] = content.pop("application/json")
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents

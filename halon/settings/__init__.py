@@ -1,12 +1,13 @@
 """Settings: halon.yaml and the secrets that it names. This package is the only reader of the environment."""
 
 from halon.settings.loading import CONFIG_VARIABLE, load_settings
-from halon.settings.model import Auth, GenericMap, Hmac, SecretRef, Settings, Source
+from halon.settings.model import Auth, GatewaySettings, GenericMap, Hmac, SecretRef, Settings, Source
 from halon.settings.secrets import resolve
 
 __all__ = [
     "CONFIG_VARIABLE",
     "Auth",
+    "GatewaySettings",
     "GenericMap",
     "Hmac",
     "SecretRef",

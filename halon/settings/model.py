@@ -61,7 +61,9 @@ class Tls(Section):
 class TemporalSettings(Section):
     """The Temporal server that carries every run."""
 
-    address: Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")] = "127.0.0.1:7233"
+    address: Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")] = (
+        "127.0.0.1:7233"
+    )
     """`host:port`."""
     namespace: str = "default"
     task_queue: str = "halon"

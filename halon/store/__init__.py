@@ -1,1 +1,1 @@
-"""What outlives Temporal's histories: incidents, the audit chain, evidence."""
+"""The store: audit records, incidents and evidence, kept for longer than Temporal keeps histories."""

@@ -191,7 +191,11 @@ async def _last_record(connection: AsyncConnection, incident: str) -> tuple[int,
 
 
 async def _last_head(connection: AsyncConnection) -> tuple[int, str]:
-    row = (await connection.execute(select(heads.c.n, heads.c.chain).order_by(heads.c.n.desc()).limit(1))).tuples().first()
+    row = (
+        (await connection.execute(select(heads.c.n, heads.c.chain).order_by(heads.c.n.desc()).limit(1)))
+        .tuples()
+        .first()
+    )
     return row or (0, ZERO)
 
 

@@ -115,13 +115,19 @@ def _engine(url: str | URL) -> AsyncEngine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise Misconfigured("`store.url` is not a database URL such as sqlite+aiosqlite:////var/lib/halon/halon.db") from error
+        raise Misconfigured(
+            "`store.url` is not a database URL such as sqlite+aiosqlite:////var/lib/halon/halon.db"
+        ) from error
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed)
     try:
-        return create_async_engine(parsed, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT.total_seconds())
+        return create_async_engine(
+            parsed, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT.total_seconds()
+        )
     except (NoSuchModuleError, ModuleNotFoundError, ArgumentError) as error:
-        raise Misconfigured(f"the driver of `store.url` ({parsed.drivername}) is not installed: {_first_line(error)}") from error
+        raise Misconfigured(
+            f"the driver of `store.url` ({parsed.drivername}) is not installed: {_first_line(error)}"
+        ) from error
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 
 from halon.contracts.base import Contract
 from halon.contracts.incident import IncidentRow
-from halon.core.grouping import group_of
+from halon.core.ids import group_of
 from halon.errors import InvalidInput, NotFound
 from halon.redaction import cut_text, redact_text
 from halon.store.engine import Database
@@ -102,7 +102,9 @@ class Incidents:
             raise NotFound(f"no incident's id begins with '{cut_text(prefix, 80)}': `halon incidents` lists them")
         if len(rows) > 1:
             found = [str(row["id"]) for row in rows[:_SHOWN]]
-            raise InvalidInput(f"several incidents begin with '{prefix}': {', '.join(found)}; give more of the id", found)
+            raise InvalidInput(
+                f"several incidents begin with '{prefix}': {', '.join(found)}; give more of the id", found
+            )
         return IncidentRow.model_validate(dict(rows[0]))
 
     async def open(self, incident: str, run: str, claimed: Sequence[str]) -> Claim:

@@ -1,9 +1,11 @@
 """The store: what is kept for longer than Temporal keeps histories. Temporal is the truth while a run is open."""
 
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from halon.settings import Settings
+from sqlalchemy import make_url
+
+from halon.settings import Settings, resolve
 from halon.store.audit import Audit
 from halon.store.engine import Database, open_database
 from halon.store.incidents import Incidents
@@ -38,7 +40,10 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         Misconfigured: `store.url` is wrong, or a newer Halon wrote the store.
         TransientError: the store does not answer.
     """
-    store = Store(await open_database(store_url(settings)))
+    url = make_url(settings.store_url)
+    if settings.store.password is not None:
+        url = url.set(password=resolve(settings.store.password, "store.password").get_secret_value())
+    store = Store(await open_database(url))
     try:
         yield store
     finally:

@@ -1,10 +1,10 @@
 """The tables, for SQLite and PostgreSQL alike. A change here raises `SCHEMA` and comes with its migration."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator
-
-from datetime import UTC, datetime
 
 SCHEMA = 1
 """Version of these tables. A store with a higher one was written by a newer Halon and is refused."""

@@ -107,7 +107,9 @@ class Verifier:
             self._incidents += 1
         position, previous = (last.position, last.hash) if last else (0, ZERO)
         if row.position != position + 1:
-            self._problem(row.incident, position + 1, f"{row.position - position - 1} records before {row.position} are gone")
+            self._problem(
+                row.incident, position + 1, f"{row.position - position - 1} records before {row.position} are gone"
+            )
         elif wrong := _wrong(row, previous):
             self._problem(row.incident, row.position, wrong)
         self._last = row
@@ -134,7 +136,9 @@ class Verifier:
             return
         position, head = self._ends.pop(last.incident, (0, ZERO))
         if last.position < position:
-            self._problem(last.incident, last.position + 1, f"the records after {last.position} are gone, up to {position}")
+            self._problem(
+                last.incident, last.position + 1, f"the records after {last.position} are gone, up to {position}"
+            )
         elif last.position > position:
             self._problem(last.incident, position + 1, f"the records after {position} are in no head of the store")
         elif last.hash != head:

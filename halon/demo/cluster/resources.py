@@ -5,7 +5,7 @@ from dataclasses import dataclass
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Resource:
     """One resource type. `model` names the official client's class, whose fields are the schema."""
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from kubernetes.aio import client as models
 
-from halon.demo.cluster.objects import Json, is_list, is_object
+from halon.demo.cluster.objects import Json, clone, is_list, is_object
 from halon.demo.cluster.resources import Resource
 from halon.demo.cluster.status import FieldProblem, bad_request
 
@@ -117,7 +117,7 @@ class _Reader:
                 if item is not None
             }
         if kind == "object":
-            return _copy(value)
+            return clone(value)
         if kind in _GO_TYPES or kind == "bytes":
             return self._scalar(kind, value, path, quantity=quantity)
         if not is_object(value):
@@ -147,10 +147,3 @@ class _Reader:
             f"json: cannot unmarshal {got} into Go struct field {resource.kind}.{path} of type {wanted}"
         )
 
-
-def _copy(value: Any) -> Any:  # noqa: ANN401  # a free-form JSON value
-    if is_object(value):
-        return {key: _copy(item) for key, item in value.items()}
-    if is_list(value):
-        return [_copy(item) for item in value]
-    return value

@@ -1,0 +1,231 @@
+"""The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+
+from halon.contracts.playbook import Playbook
+from halon.errors import InvalidInput, TransientError
+from halon.gateway.auth import Authenticator, authenticator
+from halon.gateway.dispatch import Dispatcher
+from halon.gateway.intake import Intake, Receipt
+from halon.gateway.parsing import AlertSource, BadJson, Parsed, bounded_problems, parse_json
+from halon.gateway.problems import Refusal, describe_problems, install_problems, problems_of, retry_after
+from halon.gateway.requests import read_body, require_json
+from halon.gateway.sources import build_source
+from halon.settings import GatewaySettings, Settings
+from halon.store.store import Store
+from halon.telemetry import Telemetry
+
+BUSY_RETRY_AFTER = timedelta(seconds=2)
+UNAVAILABLE_RETRY_AFTER = timedelta(seconds=5)
+_UNTRACED = "healthz,readyz,metrics"
+_WEBHOOK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "What the source sends; for a source of type `alertmanager` its webhook, version 4.",
+        "content": {"application/json": {"schema": {}}},
+    }
+}
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether alerts can be taken, and what keeps them."""
+
+    ready: bool
+    checks: dict[str, str] = Field(description="`ok`, or what is wrong, for `catalogue`, `store` and `temporal`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One source: who may come in, and how what they bring is read."""
+
+    auth: Authenticator
+    source: AlertSource
+
+
+class Webhooks:
+    """Takes requests in, one after the other from door to receipt."""
+
+    def __init__(self, settings: GatewaySettings, doors: Mapping[str, Door], intake: Intake) -> None:
+        self._settings = settings
+        self._doors = doors
+        self._intake = intake
+        self._slots = asyncio.Semaphore(settings.max_requests)
+
+    async def receive(self, source: str, request: Request) -> Receipt:
+        """Take in one webhook.
+
+        Raises:
+            Refusal: it is not taken, and why.
+            ClientDisconnect: the sender is gone.
+        """
+        door = self._doors.get(source)
+        if door is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such source; halon.yaml names them in `gateway.sources`")
+        if not door.auth.admits(request.headers):
+            raise _unauthorized(door.auth)
+        if self._slots.locked():
+            detail = "too many webhooks at the same time"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry_after(BUSY_RETRY_AFTER))
+        async with self._slots:
+            require_json(request)
+            parsed = await self._parsed(door, request)
+            try:
+                return await self._intake.take(source, parsed)
+            except TransientError as error:
+                headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
+                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
+
+    async def _parsed(self, door: Door, request: Request) -> Parsed:
+        raw = await read_body(request, self._settings.max_body, self._settings.body_timeout)
+        now = self._intake.clock()
+        if not door.auth.accepts(request.headers, raw, now):
+            raise _unauthorized(door.auth)
+        try:
+            parsed = door.source.parse(parse_json(raw), dict(request.headers), now)
+        except BadJson as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except InvalidInput as error:
+            raise Refusal(
+                HTTPStatus.UNPROCESSABLE_CONTENT, str(error), errors=bounded_problems(error.problems)
+            ) from error
+        if parsed.rejected and not parsed.alerts:
+            detail = "no alert in the body can be taken"
+            raise Refusal(HTTPStatus.UNPROCESSABLE_CONTENT, detail, errors=bounded_problems(parsed.rejected))
+        return parsed
+
+
+def utc_now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+def create_app(  # the six things that a gateway is made of
+    settings: Settings,
+    catalogue: Mapping[str, Playbook],
+    dispatcher: Dispatcher,
+    store: Store,
+    telemetry: Telemetry,
+    clock: Callable[[], datetime] = utc_now,
+) -> FastAPI:
+    """Build the application. Secrets are read now, so that a missing one stops the start and not the first alert.
+
+    Raises:
+        Misconfigured: a source's secret is not there, its type is unknown or its map does not compile.
+    """
+    doors = {
+        name: Door(authenticator(name, source.auth), build_source(name, source))
+        for name, source in settings.gateway.sources.items()
+    }
+    webhooks = Webhooks(settings.gateway, doors, Intake(catalogue, dispatcher, store, clock))
+    app = FastAPI(
+        title="Halon gateway",
+        summary="Takes alerts in and hands them to Temporal.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_problems(app)
+    _add_webhooks(app, webhooks)
+    _add_probes(app, {"catalogue": _catalogue_check(catalogue), "store": store.check, "temporal": dispatcher.check})
+    _add_metrics(app, telemetry)
+    describe_problems(app)
+    FastAPIInstrumentor.instrument_app(
+        app,
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        excluded_urls=_UNTRACED,
+        exclude_spans=["receive", "send"],
+    )
+    return app
+
+
+def _add_webhooks(app: FastAPI, webhooks: Webhooks) -> None:
+    refusals = problems_of(400, 401, 404, 408, 413, 415, 422, 500, 503)
+
+    @app.post(
+        "/v1/alerts/{source}",
+        status_code=202,
+        response_model=Receipt,
+        response_description="Every alert that the receipt counts as matched is durable.",
+        responses=refusals,
+        openapi_extra=_WEBHOOK_BODY,
+        summary="Take alerts in",
+        operation_id="receive_alerts",
+    )
+    async def receive(source: str, request: Request) -> Receipt | Response:  # pyright: ignore[reportUnusedFunction]  # registered
+        try:
+            return await webhooks.receive(source, request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+
+
+def _add_probes(app: FastAPI, checks: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    @app.get("/healthz", response_model=Health, summary="Is the process alive?", operation_id="health")
+    async def health() -> Health:  # pyright: ignore[reportUnusedFunction]  # registered
+        return Health()
+
+    @app.get(
+        "/readyz",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Alerts cannot be taken; `checks` says why."}},
+        summary="Can alerts be taken?",
+        operation_id="readiness",
+    )
+    async def readiness() -> JSONResponse:  # pyright: ignore[reportUnusedFunction]  # registered
+        results = await asyncio.gather(*(_checked(check) for check in checks.values()))
+        answer = Readiness(ready=all(one == "ok" for one in results), checks=dict(zip(checks, results, strict=True)))
+        return JSONResponse(answer.model_dump(), status_code=200 if answer.ready else 503)
+
+
+def _add_metrics(app: FastAPI, telemetry: Telemetry) -> None:
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        summary="Metrics for Prometheus",
+        operation_id="metrics",
+    )
+    async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]  # registered
+        body, media_type = telemetry.render_metrics()
+        return Response(body, media_type=media_type)
+
+
+async def _checked(check: Callable[[], Awaitable[None]]) -> str:
+    try:
+        await check()
+    except TransientError as error:
+        return str(error)
+    return "ok"
+
+
+def _catalogue_check(catalogue: Mapping[str, Playbook]) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not catalogue:
+            raise TransientError("no playbook is loaded: see `playbooks` in halon.yaml and `halon lint`")
+
+    return check
+
+
+def _unauthorized(auth: Authenticator) -> Refusal:
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED,
+        "the sender is not who this source expects: check the credentials on both sides",
+        headers={"WWW-Authenticate": auth.challenge},
+    )

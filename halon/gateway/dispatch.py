@@ -1,0 +1,171 @@
+"""Handing matched alerts to Temporal: signal-with-start of the incident, accepted before anybody gets a 2xx."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.incident import MAX_BATCH, AlertBatch, IncidentInput
+from halon.contracts.playbook import Playbook
+from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW
+from halon.core.grouping import AlertGroup
+from halon.core.library import library_of
+from halon.errors import PermanentError, TransientError
+from halon.redaction import cut_text
+
+MAX_SIGNAL = 800_000
+"""Bytes of alerts a signal, well below the 2 MB that Temporal takes in a payload."""
+MAX_IN_FLIGHT = 32
+"""Calls to Temporal at the same time, over all requests."""
+_RETRY_AFTER = timedelta(seconds=5)
+_CHECK_TIMEOUT = timedelta(seconds=2)
+_SHOWN_LABELS = 20
+_SHOWN_VALUE = 120
+
+
+class Dispatcher(Protocol):
+    """Hands groups of alerts to whatever runs incidents."""
+
+    async def dispatch(self, group: AlertGroup) -> None:
+        """Hand over; returns once the alerts are durable.
+
+        Raises:
+            TransientError: they may not be; the sender has to send them again.
+            PermanentError: sending them again cannot help.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Ask whether it could take alerts now.
+
+        Raises:
+            TransientError: it could not, and why.
+        """
+        ...
+
+
+class TemporalDispatcher:
+    """Hands groups to Incident workflows, whose id is the group's."""
+
+    def __init__(self, client: Client, task_queue: str, catalogue: Mapping[str, Playbook], timeout: timedelta) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._catalogue = catalogue
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    async def dispatch(self, group: AlertGroup) -> None:
+        """Signal the incident, starting it when an alert fires and none runs.
+
+        A group that has only resolved alerts starts nothing: without an incident nobody waits for them.
+
+        Raises:
+            TransientError: Temporal did not accept in time, or not at all.
+            PermanentError: Temporal will never accept this.
+        """
+        starts = any(alert.status is AlertStatus.FIRING for alert in group.alerts)
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()), self._slots:
+                for batch in batches(group.alerts):
+                    await (self._signal_with_start(group, batch) if starts else self._signal(group, batch))
+        except TimeoutError as error:
+            raise TransientError("Temporal did not accept the alerts in time", retry_after=_RETRY_AFTER) from error
+        except RPCError as error:
+            raise _translated(error) from error
+
+    async def check(self) -> None:
+        """Ask for the namespace.
+
+        Raises:
+            TransientError: Temporal does not answer, or does not have it.
+        """
+        request = DescribeNamespaceRequest(namespace=self._client.namespace)
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT.total_seconds()):
+                await self._client.workflow_service.describe_namespace(request, retry=False, timeout=_CHECK_TIMEOUT)
+        except TimeoutError as error:
+            raise TransientError("Temporal does not answer in time") from error
+        except RPCError as error:
+            raise TransientError(f"Temporal: {cut_text(error.message, 200)}") from error
+
+    async def _signal_with_start(self, group: AlertGroup, batch: AlertBatch) -> None:
+        playbook = group.playbook
+        given = IncidentInput(group=group.id, playbook=playbook, library=library_of(playbook, self._catalogue))
+        await self._client.start_workflow(
+            INCIDENT_WORKFLOW,
+            given,
+            id=group.id,
+            task_queue=self._task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=ALERTS_SIGNAL,
+            start_signal_args=[batch],
+            memo={"playbook": playbook.metadata.name, "playbook_digest": playbook.digest},
+            static_summary=cut_text(playbook.metadata.title, 190),
+            static_details=details(group),
+            rpc_timeout=self._timeout,
+        )
+
+    async def _signal(self, group: AlertGroup, batch: AlertBatch) -> None:
+        try:
+            await self._client.get_workflow_handle(group.id).signal(ALERTS_SIGNAL, batch, rpc_timeout=self._timeout)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or _no_namespace(error):
+                raise
+
+
+def batches(alerts: Sequence[Alert]) -> Iterator[AlertBatch]:
+    """Cut alerts into signals, each within Temporal's limits, in order."""
+    batch: list[Alert] = []
+    size = 0
+    for alert in alerts:
+        length = len(alert.model_dump_json().encode())
+        if batch and (len(batch) == MAX_BATCH or size + length > MAX_SIGNAL):
+            yield AlertBatch(alerts=tuple(batch))
+            batch, size = [], 0
+        batch.append(alert)
+        size += length
+    if batch:
+        yield AlertBatch(alerts=tuple(batch))
+
+
+def details(group: AlertGroup) -> str:
+    """Tell in Temporal's UI, as Markdown, what opened the incident."""
+    first, metadata = group.alerts[0], group.playbook.metadata
+    rows = [
+        ("Alert", first.name),
+        ("Source", first.source),
+        ("Since", first.starts_at.isoformat()),
+        ("Playbook", f"{metadata.name} (owner {metadata.owner})"),
+        ("Runbook", metadata.runbook),
+        *sorted(first.labels.items())[:_SHOWN_LABELS],
+    ]
+    lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows if value]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _cell(text: str) -> str:
+    """Keep what a sender wrote from becoming Markdown of its own."""
+    plain = " ".join(cut_text(text, _SHOWN_VALUE).split())
+    for sign in ("\\", "|", "[", "]", "<", ">", "`", "*", "_", "!"):
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain
+
+
+def _translated(error: RPCError) -> TransientError | PermanentError:
+    message = cut_text(error.message, 200)
+    if error.status is RPCStatusCode.INVALID_ARGUMENT:
+        return PermanentError(f"Temporal refuses the incident: {message}")
+    return TransientError(f"Temporal did not accept the alerts: {message}", retry_after=_RETRY_AFTER)
+
+
+def _no_namespace(error: RPCError) -> bool:
+    details_of = error.grpc_status.details
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details_of)
