@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias, cast
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 MASK = "[redacted]"
 MAX_DEPTH = 40
@@ -22,8 +22,8 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_A_SECRET = re.compile(
-    r"(?:name|names|ref|refs|id|ids|type|kind|namespace|count|ttl|expiry|expires|expires_at|path|version|digest"
-    r"|automount.*)$|^(?:max|min|num|automount)",
+    r"(?:names?|refs?|ids?|type|kind|namespace|count|ttl|expiry|expires|expires_at|path|version|digest)$"
+    r"|^(?:max|min|num|automount)",
     re.IGNORECASE,
 )
 """Keys such as `secretName`, `access_key_id` or `token_ttl` say which secret, not the secret."""
@@ -93,8 +93,10 @@ def _redact(value: object, *, depth: int, secret: bool) -> JsonValue:
         }
     if isinstance(value, list | tuple):
         return [_redact(item, depth=depth + 1, secret=secret) for item in cast("Iterable[object]", value)]
-    if secret:
-        return MASK
+    return MASK if secret else _scalar(value)
+
+
+def _scalar(value: object) -> JsonValue:
     if isinstance(value, int):
         return value if abs(value) <= _MAX_SAFE_INTEGER else _number(value)
     if isinstance(value, float):
@@ -107,8 +109,8 @@ def _number(value: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Replace lone surrogates, which no encoding of JSON can carry."""
-    return text.encode("utf-8", "replace").decode()
+    """Replace lone surrogates, which no encoding of JSON can carry, and NUL, which PostgreSQL cannot keep."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def cut_text(text: str, limit: int) -> str:

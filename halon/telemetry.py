@@ -1,7 +1,7 @@
 """Logs, traces and metrics of a Halon process, set up once at its start.
 
-Logs are structlog's and the standard library's alike: one line an event, with the trace's ids, secrets masked. Traces go
-from the webhook through Temporal to the call that an action makes; the tracer provider is the replay-safe one that
+Logs are structlog's and the standard library's alike: one line an event, with the trace's ids, secrets masked. Traces
+go from the webhook through Temporal to the call that an action makes; the tracer provider is the replay-safe one that
 Temporal's plugin asks for. Metrics are OpenTelemetry's, shown to Prometheus.
 """
 

@@ -3,8 +3,7 @@
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-with workflow.unsafe.imports_passed_through():
-    from halon.contracts.run import SearchAttribute
+from halon.contracts.run import SearchAttribute
 
 SERVICE = SearchAttributeKey.for_keyword(SearchAttribute.SERVICE)
 SEVERITY = SearchAttributeKey.for_keyword(SearchAttribute.SEVERITY)

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from temporalio import workflow
 
-with workflow.unsafe.imports_passed_through():
-    from halon.contracts.decision import Decision, DecisionInput, Verdict
-    from halon.core.approval import objection, tally
-    from halon.core.runtime import Gate
+from halon.contracts.decision import Decision, DecisionInput, Verdict
+from halon.core.approval import objection, tally
+from halon.core.runtime import Gate
 
 MAX_WAITING = 100
 """Decisions that wait at one gate; more than that are refused, so that nobody can fill a workflow."""
@@ -37,9 +36,10 @@ class Desk:
         """Open a question."""
         self._places[gate.step] = _Place(gate)
 
-    def take(self, gate: Gate) -> None:
-        """Close a question."""
-        self._places.pop(gate.step, None)
+    def take(self, gate: Gate) -> list[Decision]:
+        """Close a question. Gives the decisions that came too late for it."""
+        place = self._places.pop(gate.step, None)
+        return list(place.waiting) if place else []
 
     def address(self, given: DecisionInput) -> tuple[Gate | None, str]:
         """The gate that a decision is about, or None with the reason."""

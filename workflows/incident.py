@@ -7,31 +7,30 @@ from datetime import datetime
 from typing import Literal
 
 from temporalio import workflow
-from temporalio.common import TypedSearchAttributes, SearchAttributePair, WorkflowIDReusePolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError, is_cancelled_exception
 
-with workflow.unsafe.imports_passed_through():
-    from halon.contracts.alert import Alert, AlertStatus
-    from halon.contracts.audit import AuditKind
-    from halon.contracts.bookkeeping import CLAIM, SAVE, ClaimAnswer, ClaimRequest, SaveRequest
-    from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult, IncidentRow
-    from halon.contracts.outcome import Outcome, RunResult
-    from halon.contracts.run import (
-        ALERTS_SIGNAL,
-        CLEARED_SIGNAL,
-        INCIDENT_WORKFLOW,
-        MAX_RUN_ALERTS,
-        REMEDIATION_WORKFLOW,
-        STATUS_QUERY,
-        RunSpec,
-    )
-    from halon.core import story
-    from halon.core.flow import uninterrupted
-    from halon.core.grouping import incident_id, run_id
-    from halon.core.membership import Members
-    from halon.core.runtime import Event
-    from workflows import attributes
-    from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.audit import AuditKind
+from halon.contracts.bookkeeping import CLAIM, SAVE, ClaimAnswer, ClaimRequest, SaveRequest
+from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult, IncidentRow
+from halon.contracts.outcome import Outcome, RunResult
+from halon.contracts.run import (
+    ALERTS_SIGNAL,
+    CLEARED_SIGNAL,
+    INCIDENT_WORKFLOW,
+    MAX_RUN_ALERTS,
+    REMEDIATION_WORKFLOW,
+    STATUS_QUERY,
+    RunSpec,
+)
+from halon.core import story
+from halon.core.flow import uninterrupted
+from halon.core.grouping import incident_id, run_id
+from halon.core.membership import Members
+from halon.core.runtime import Event
+from workflows import attributes
+from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
 
@@ -76,7 +75,9 @@ class Incident:
             await uninterrupted(self._close(self._result, keeper))
         return IncidentResult(incident=self._id, outcome=self._result.outcome, reason=self._result.reason)
 
-    @workflow.signal(name=ALERTS_SIGNAL, description="Alerts of this incident, firing or resolved. Sent by the gateway.")
+    @workflow.signal(
+        name=ALERTS_SIGNAL, description="Alerts of this incident, firing or resolved. Sent by the gateway."
+    )
     def alerts(self, batch: AlertBatch) -> None:
         """Take alerts in; the workflow sorts them when it comes to it."""
         self._arrived.extend(batch.alerts)
@@ -237,7 +238,9 @@ class Incident:
 
     def _show(self, headline: str = "") -> None:
         title = f"{self._given.playbook.metadata.title}: {headline or self._state}"
-        where = [f"The run, its plan and its approvals are in workflow `{run_id(self._id)}`.", ""] if self._child else []
+        where = (
+            [f"The run, its plan and its approvals are in workflow `{run_id(self._id)}`.", ""] if self._child else []
+        )
         workflow.set_current_details(story.details(title, where, list(self._story), self._result))
 
     def _about(self) -> str:
@@ -250,7 +253,9 @@ class Incident:
 
     def _service(self) -> str:
         labels = self._members.alerts[0].labels if self._members.alerts else {}
-        return next((labels[name] for name in ("service", "app", "deployment", "job", "namespace") if labels.get(name)), "")
+        return next(
+            (labels[name] for name in ("service", "app", "deployment", "job", "namespace") if labels.get(name)), ""
+        )
 
     def _row(self) -> IncidentRow:
         info, book = workflow.info(), self._given.playbook

@@ -11,10 +11,9 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-with workflow.unsafe.imports_passed_through():
-    from halon.contracts.audit import AuditKind, AuditRecord
-    from halon.contracts.base import JsonObject
-    from halon.contracts.bookkeeping import APPEND, MAX_RECORDS, AppendRequest
+from halon.contracts.audit import AuditKind, AuditRecord
+from halon.contracts.base import JsonObject
+from halon.contracts.bookkeeping import APPEND, MAX_RECORDS, AppendRequest
 
 WRITE_TIMEOUT = timedelta(seconds=10)
 WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))

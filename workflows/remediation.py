@@ -6,30 +6,29 @@ from collections import deque
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-with workflow.unsafe.imports_passed_through():
-    from halon.contracts.audit import AuditKind
-    from halon.contracts.base import JsonObject
-    from halon.contracts.decision import Decision, DecisionInput, Verdict
-    from halon.contracts.outcome import RunResult
-    from halon.contracts.run import (
-        APPROVE_SIGNAL,
-        CLEARED_SIGNAL,
-        DECIDE_UPDATE,
-        DENY_SIGNAL,
-        REMEDIATION_WORKFLOW,
-        STATUS_QUERY,
-        Decide,
-        OpenGate,
-        RunSpec,
-        RunStatus,
-    )
-    from halon.core import story
-    from halon.core.interpreter import interpret
-    from halon.core.runtime import Event, Gate
-    from workflows.attributes import OUTCOME, STATE, WAITING, upsert
-    from workflows.desk import Desk, decision_of
-    from workflows.journal import Journal
-    from workflows.runtime import TemporalRuntime
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import JsonObject
+from halon.contracts.decision import Decision, DecisionInput, Verdict
+from halon.contracts.outcome import RunResult
+from halon.contracts.run import (
+    APPROVE_SIGNAL,
+    CLEARED_SIGNAL,
+    DECIDE_UPDATE,
+    DENY_SIGNAL,
+    REMEDIATION_WORKFLOW,
+    STATUS_QUERY,
+    Decide,
+    OpenGate,
+    RunSpec,
+    RunStatus,
+)
+from halon.core import story
+from halon.core.interpreter import interpret
+from halon.core.runtime import Event, Gate
+from workflows.attributes import OUTCOME, STATE, WAITING, upsert
+from workflows.desk import Desk, decision_of
+from workflows.journal import Journal
+from workflows.runtime import TemporalRuntime
 
 MAX_STORY = 200
 """Lines that the query `status` gives; the audit chain has all of them."""

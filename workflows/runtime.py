@@ -1,5 +1,6 @@
 """The interpreter's world, as Temporal gives it: activities, timers, decisions from handlers, records to the journal."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -9,14 +10,13 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
-with workflow.unsafe.imports_passed_through():
-    import asyncio
-
-    from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
-    from halon.contracts.decision import Decision
-    from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
-    from halon.core.runtime import ActionFailed, Event, Gate
-    from workflows.desk import Desk
+from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import JsonObject
+from halon.contracts.decision import Decision
+from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.core.runtime import ActionFailed, Event, Gate
+from workflows.desk import Desk
 
 ATTEMPT = timedelta(seconds=60)
 """Bound on one attempt of an activity."""
@@ -38,7 +38,9 @@ T = TypeVar("T")
 class TemporalRuntime:
     """`halon.core.runtime.Runtime` inside a workflow."""
 
-    def __init__(self, incident: str, desk: Desk, *, on_event: Callable[[Event], None], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, incident: str, desk: Desk, *, on_event: Callable[[Event], None], on_change: Callable[[], None]
+    ) -> None:
         self._incident = incident
         self._desk = desk
         self._on_event = on_event
@@ -105,8 +107,11 @@ class TemporalRuntime:
         return decision
 
     async def answered(self, gate: Gate) -> None:
-        """Take the question from the desk."""
-        self._desk.take(gate)
+        """Take the question from the desk; what still lies there came too late, and is told."""
+        for late in self._desk.take(gate):
+            message = f"The decision of {late.by} came when {gate.step} was decided already"
+            facts: JsonObject = {"verdict": late.verdict.value, "by": late.by, "via": late.via, "plan": gate.digest}
+            self.emit(Event(AuditKind.DECISION_REFUSED, message, step=gate.step, actor=late.by, data=facts))
         self._on_change()
 
     async def resolved(self) -> None:

@@ -20,7 +20,7 @@ _MAX_DURATION = timedelta(days=366)
 class Contract(BaseModel):
     """Base of every model that crosses a wire: frozen, and closed to fields that nobody declared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 def parse_duration(value: Any) -> timedelta:

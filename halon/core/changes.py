@@ -139,6 +139,8 @@ class Changes:
                 self._ledger.changes.append(done)
                 self._ledger.applied.append(wanted.path)
                 self._ledger.verified = False
+            else:
+                self._ledger.already = applied.reason or "somebody else made this change meanwhile"
             facts: JsonObject = {"key": key, "plan": plan.digest, "status": applied.status, "ours": applied.ours}
             self._tell(AuditKind.APPLIED, wanted.path, applied.reason or plan.summary, facts)
         return applied

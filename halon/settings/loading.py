@@ -29,7 +29,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         Misconfigured: the file that was named cannot be read.
         DocumentError: it is wrong; `problems` says where and how.
     """
-    named = path or _named(os.environ if environ is None else environ)
+    named = path or _named(os.environ if environ is None else environ)  # noqa: TID251  # the only reader
     file = named or Path(DEFAULT_FILE)
     if named is None and not file.exists():
         return anchored(Settings(), Path.cwd())
@@ -63,7 +63,7 @@ def _anchor(value: Any, base: Path) -> Any:
     if isinstance(value, BaseModel):
         return anchored(value, base)
     if isinstance(value, tuple):
-        return tuple(_anchor(item, base) for item in cast("tuple[Any, ...]", value))
+        return tuple(_anchor(item, base) for item in value)  # pyright: ignore[reportUnknownVariableType]  # any tuple
     if isinstance(value, dict):
         return {key: _anchor(item, base) for key, item in cast("dict[str, Any]", value).items()}
     return value

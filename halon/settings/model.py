@@ -194,7 +194,7 @@ class GatewaySettings(Section):
     body_timeout: Duration = timedelta(seconds=10)
     """How long a sender may take to send its body."""
     dispatch_timeout: Duration = timedelta(seconds=8)
-    """How long Temporal may take to accept. Keep it below the senders' own time-outs (Alertmanager: 10 s by default)."""
+    """How long Temporal may take to accept. Keep it below the senders' own time-outs, 10 s in Alertmanager."""
     sources: dict[Name, Source] = {}
 
 

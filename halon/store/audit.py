@@ -110,10 +110,10 @@ class Audit:
         """
         verifier = Verifier(incident, anchor)
         async with self._database.read() as connection:
-            async for row in _stream_heads(connection):
-                verifier.head(row)
-            async for row in _stream_records(connection, incident):
-                verifier.record(row)
+            async for head in _stream_heads(connection):
+                verifier.head(head)
+            async for record in _stream_records(connection, incident):
+                verifier.record(record)
         return verifier.report()
 
 
@@ -145,7 +145,7 @@ async def _contents(connection: AsyncConnection, ids: list[str]) -> dict[str, st
     found: dict[str, str] = {}
     for start in range(0, len(ids), _ID_CHUNK):
         query = select(records.c.id, records.c.content).where(records.c.id.in_(ids[start : start + _ID_CHUNK]))
-        found.update((await connection.execute(query)).tuples().all())
+        found.update((await connection.execute(query)).all())
     return found
 
 
@@ -186,14 +186,14 @@ async def _last_record(connection: AsyncConnection, incident: str) -> tuple[int,
         .order_by(records.c.position.desc())
         .limit(1)
     )
-    row = (await connection.execute(query)).tuples().first()
+    row = (await connection.execute(query)).first()
     return row or (0, ZERO)
 
 
 async def _last_head(connection: AsyncConnection) -> tuple[int, str]:
     row = (
         (await connection.execute(select(heads.c.n, heads.c.chain).order_by(heads.c.n.desc()).limit(1)))
-        .tuples()
+        
         .first()
     )
     return row or (0, ZERO)

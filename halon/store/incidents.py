@@ -64,7 +64,7 @@ class Incidents:
         c = incidents.c
         values = row.model_dump() | {name: cut_text(redact_text(getattr(row, name)), n) for name, n in _TEXTS.items()}
         async with self._database.write() as connection:
-            there = (await connection.execute(select(c.state, c.run_id).where(c.id == row.id))).tuples().first()
+            there = (await connection.execute(select(c.state, c.run_id).where(c.id == row.id))).first()
             if there is None:
                 await connection.execute(insert(incidents).values(values))
             elif there != ("closed", row.run_id) or row.state == "closed":

@@ -107,9 +107,9 @@ class Verifier:
             self._incidents += 1
         position, previous = (last.position, last.hash) if last else (0, ZERO)
         if row.position != position + 1:
-            self._problem(
-                row.incident, position + 1, f"{row.position - position - 1} records before {row.position} are gone"
-            )
+            count = row.position - position - 1
+            missing = f"{count} records before {row.position} are gone" if count > 0 else "no record belongs here"
+            self._problem(row.incident, position + 1, missing)
         elif wrong := _wrong(row, previous):
             self._problem(row.incident, row.position, wrong)
         self._last = row

@@ -1,0 +1,112 @@
+"""Opening the store: by several processes at once, a newer one, and one that does not answer."""
+
+import asyncio
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from halon.errors import Misconfigured, TransientError
+from halon.settings import Settings
+from halon.settings.loading import parse_settings
+from halon.store.engine import open_database
+from halon.store.store import Store, open_store
+
+WAIT = 60
+
+
+def _open(url: str, barrier: object) -> None:
+    async def run() -> None:
+        barrier.wait()  # type: ignore[attr-defined]  # a multiprocessing barrier
+        store = Store(await open_database(url))
+        await store.check()
+        await store.close()
+
+    asyncio.run(run())
+
+
+async def test_three_processes_may_create_the_store_at_once(url: str, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(3)
+    openers = [context.Process(target=_open, args=(url, barrier)) for _ in range(3)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        await asyncio.to_thread(opener.join, WAIT)
+    assert [opener.exitcode for opener in openers] == [0, 0, 0]
+    connection = sqlite3.connect(tmp_path / "halon.db")
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+async def test_a_store_of_a_newer_version_is_refused_with_the_way_out(url: str, tmp_path: Path) -> None:
+    await (await open_database(url)).close()
+    connection = sqlite3.connect(tmp_path / "halon.db")
+    connection.execute("UPDATE schema_version SET version = 7")
+    connection.commit()
+    connection.close()
+    with pytest.raises(Misconfigured, match=r"schema is 7, this Halon knows 1.*install that version"):
+        await open_database(url)
+
+
+async def test_a_writer_that_is_kept_out_is_told_to_come_back(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'halon.db'}")
+    held = sqlite3.connect(tmp_path / "halon.db", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    async with database.read() as connection:
+        await connection.exec_driver_sql("PRAGMA busy_timeout = 10")
+    with pytest.raises(TransientError, match="does not answer: database is locked") as caught:
+        async with database.write():
+            pass
+    assert caught.value.retry_after is not None
+    held.execute("ROLLBACK")
+    held.close()
+    async with database.write():
+        pass
+    await database.close()
+
+
+async def test_a_file_that_is_no_database_is_an_error_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "halon.db").write_text("this is no database, " * 100)
+    with pytest.raises(TransientError, match="not a database"):
+        await open_database(f"sqlite+aiosqlite:///{tmp_path / 'halon.db'}")
+
+
+@pytest.mark.parametrize(
+    ("url", "finding"),
+    [
+        ("sqlite+aiosqlite://", "must name a file"),
+        ("sqlite+aiosqlite:///:memory:", "must name a file"),
+        ("what is this", "not a database URL"),
+        ("nosuch+driver://localhost/halon", "is not installed"),
+        ("sqlite+aiosqlite:////dev/null/halon.db", "cannot be made"),
+    ],
+)
+async def test_an_address_that_cannot_work_is_misconfigured(url: str, finding: str) -> None:
+    with pytest.raises(Misconfigured, match=finding):
+        await open_database(url)
+
+
+async def test_the_settings_say_where_the_store_is(tmp_path: Path) -> None:
+    settings = parse_settings("data_dir: data", tmp_path / "halon.yaml")
+    async with open_store(settings) as store:
+        await store.check()
+    assert (tmp_path / "data" / "halon.db").exists()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
+    database = await open_database(make_url(url))
+    with pytest.raises(ValueError, match="stop"):
+        async with database.write() as connection:
+            await connection.exec_driver_sql("INSERT INTO heads VALUES (1, 'x', 1, 'x', 'x')")
+            raise ValueError("stop")
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM heads")).scalar() == 0
+    await database.close()
+
+
+def test_without_a_file_the_store_lies_below_the_data_directory() -> None:
+    assert Settings(data_dir=Path("/var/lib/halon")).store_url == "sqlite+aiosqlite:////var/lib/halon/halon.db"
