@@ -31,7 +31,7 @@ _ABOUT_A_SECRET = re.compile(
 _SCHEME_TOKEN = re.compile(r"\b(bearer|basic|digest|negotiate)\s+[A-Za-z0-9+/._~=-]{8,}", re.IGNORECASE)
 _USERINFO = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#@'\"]{1,512}@", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
-    r"(?P<key>[\w-]{0,40}(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key"
+    r"(?P<key>(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key"
     r"|authorization)[\w-]{0,20}[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?!\[redacted\])(?P<value>[^\s\"'&,;]{4,})",
     re.IGNORECASE,
 )
@@ -52,15 +52,23 @@ _WEBHOOK = re.compile(
 )
 
 
-def redact_text(text: str) -> str:
-    """Mask what looks like a secret within `text`; the rest stays readable."""
-    text = _PRIVATE_KEY.sub(MASK, text)
-    text = _USERINFO.sub(rf"\1{MASK}@", text)
-    text = _WEBHOOK.sub(rf"\1{MASK}", text)
-    text = _SCHEME_TOKEN.sub(rf"\1 {MASK}", text)
-    text = _KNOWN_TOKENS.sub(MASK, text)
-    text = _SECRET_FLAG.sub(rf"\1{MASK}", text)
-    return _ASSIGNMENT.sub(_mask_assignment, text)
+def redact_text(text: str, limit: int) -> str:
+    """Mask what looks like a secret within `text`, and cut it to `limit` characters; the rest stays readable.
+
+    Masking looks at twice the limit, so that a secret which the cut goes through is masked too, and no more than that:
+    its work is bounded.
+    """
+    seen = text[: 2 * limit]
+    seen = _PRIVATE_KEY.sub(MASK, seen)
+    seen = _USERINFO.sub(rf"\1{MASK}@", seen)
+    seen = _WEBHOOK.sub(rf"\1{MASK}", seen)
+    seen = _SCHEME_TOKEN.sub(rf"\1 {MASK}", seen)
+    seen = _KNOWN_TOKENS.sub(MASK, seen)
+    seen = _SECRET_FLAG.sub(rf"\1{MASK}", seen)
+    seen = _ASSIGNMENT.sub(_mask_assignment, seen)
+    if len(text) <= 2 * limit:
+        return cut_text(seen, limit)
+    return f"{seen[:limit]}…[cut: {len(text) - limit} more characters]"
 
 
 def _mask_assignment(match: re.Match[str]) -> str:
@@ -75,12 +83,15 @@ def is_secret_key(key: str) -> bool:
     return bool(_SECRET_KEY.search(key)) and not _ABOUT_A_SECRET.search(key)
 
 
-def redact(value: object) -> JsonValue:
-    """Give `value` as JSON that canonical JSON can say, with secrets masked. What is not JSON becomes text."""
-    return _redact(value, depth=0, secret=False)
+def redact(value: object, limit: int) -> JsonValue:
+    """Give `value` as JSON that canonical JSON can say, with secrets masked and every text cut to `limit` characters.
+
+    What is not JSON becomes text. Doing it twice changes nothing more.
+    """
+    return _redact(value, limit=limit, depth=0, secret=False)
 
 
-def _redact(value: object, *, depth: int, secret: bool) -> JsonValue:
+def _redact(value: object, *, limit: int, depth: int, secret: bool) -> JsonValue:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, dict | list | tuple) and depth >= MAX_DEPTH:
@@ -88,20 +99,21 @@ def _redact(value: object, *, depth: int, secret: bool) -> JsonValue:
     if isinstance(value, dict):
         items = cast("dict[object, object]", value).items()
         return {
-            _clean(str(key)): _redact(item, depth=depth + 1, secret=secret or is_secret_key(str(key)))
+            _clean(str(key)): _redact(item, limit=limit, depth=depth + 1, secret=secret or is_secret_key(str(key)))
             for key, item in items
         }
     if isinstance(value, list | tuple):
-        return [_redact(item, depth=depth + 1, secret=secret) for item in cast("Iterable[object]", value)]
-    return MASK if secret else _scalar(value)
+        inner = cast("Iterable[object]", value)
+        return [_redact(item, limit=limit, depth=depth + 1, secret=secret) for item in inner]
+    return MASK if secret else _scalar(value, limit)
 
 
-def _scalar(value: object) -> JsonValue:
+def _scalar(value: object, limit: int) -> JsonValue:
     if isinstance(value, int):
         return value if abs(value) <= _MAX_SAFE_INTEGER else _number(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return redact_text(_clean(str(value)))
+    return redact_text(_clean(str(value)), limit)
 
 
 def _number(value: int) -> str:

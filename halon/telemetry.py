@@ -150,7 +150,7 @@ def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask secrets in a log line and cut it to size."""
-    return cast("EventDict", bounded(cast("dict[str, JsonValue]", redact(dict(event))), MAX_LINE))
+    return cast("EventDict", bounded(cast("dict[str, JsonValue]", redact(dict(event), MAX_LINE)), MAX_LINE))
 
 
 class _Named:

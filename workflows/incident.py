@@ -26,7 +26,7 @@ from halon.contracts.run import (
 )
 from halon.core import story
 from halon.core.flow import uninterrupted
-from halon.core.grouping import incident_id, run_id
+from halon.core.ids import incident_id, run_id
 from halon.core.membership import Members
 from halon.core.runtime import Event
 from workflows import attributes

@@ -47,7 +47,7 @@ def _declare() -> Any:
     file = descriptor_pb2.FileDescriptorProto(name="halon/checked.proto", package="halon.checked", syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
-        choice = name in {"Type", "Expr"}
+        choice = name in {"Type", "Expr", "Const"}
         if choice:
             message.oneof_decl.add(name="kind")
         for spec in filter(None, fields.split(", ")):
@@ -182,4 +182,5 @@ def _node(expr: Any, types: dict[int, str], offsets: dict[int, int]) -> Node:
         over, init, step, result = values
         bind = loop.variable == "#unused"
         return Loop(kind, offset, loop.variable, over, loop.accumulator, init, step, result, bind)
-    return Const(kind, offset, expr.const.text if kind == "string" else None)
+    text = expr.const.text if expr.const.HasField("text") else None
+    return Const("string" if text is not None else kind, offset, text)

@@ -15,6 +15,13 @@ from halon.contracts.decision import Decision
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.playbook import Approve
 
+READ_WITHIN = timedelta(minutes=2)
+"""Bound on a read or a plan with all its attempts, unless the step says otherwise. The same for every runtime."""
+APPLY_WITHIN = timedelta(minutes=5)
+"""Bound on an apply with all its attempts; afterwards its effect is unknown and undo looks what is there."""
+UNSENT = frozenset({"invalid_input", "misconfigured"})
+"""Kinds of failure that happen before an apply sends anything; after any other its effect is unknown."""
+
 
 class ActionFailed(Exception):  # noqa: N818  # a fact that the interpreter handles, not a defect
     """A read, plan, apply or confirm failed for good: after the runtime's own retries, or because none can help."""

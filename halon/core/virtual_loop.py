@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 MAX_CALLS = 1_000_000
 """Callbacks of one run: a run of `MAX_STEPS` steps needs some tens of thousands; a second of real time needs more."""
@@ -18,8 +18,11 @@ MAX_SECONDS = 800 * 86_400.0
 """Virtual time of one run: twice the longest duration that a playbook can say, and some."""
 _CLEARING_ROUNDS = 100
 """How often what is left at the end is cancelled: code may refuse a cancellation, but not for ever."""
+_KEPT_TASKS = 1000
+"""Tasks kept before those that have ended are dropped."""
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class Stuck(Exception):  # noqa: N818  # reads as the fact that it states
@@ -67,6 +70,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._max_calls = max_calls
         self._max_seconds = max_seconds
         self._tasks: list[asyncio.Task[Any]] = []
+        self._keep = _KEPT_TASKS
         self.left_over: tuple[str, ...] = ()
         """Names of tasks that still waited for something when the main one had ended: each is a defect of its code."""
         self.complaints: list[str] = []
@@ -79,12 +83,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             Stuck: nothing can happen any more, or the bounds on steps or time are reached.
             RuntimeError: another event loop runs in this thread; run this one in a thread of its own.
         """
-        if asyncio._get_running_loop() is not None:
+        if _running() is not None:
             main.close()
             raise RuntimeError("a virtual clock cannot run inside another event loop: use a thread")
-        asyncio._set_running_loop(self)
+        asyncio._set_running_loop(self)  # noqa: SLF001  # asyncio exports it for those who write a loop
         try:
-            task = self.create_task(main)
+            task: asyncio.Task[T] = self.create_task(main)
             try:
                 while not task.done():
                     self._turn()
@@ -92,7 +96,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self._clear()
             return task.result()
         finally:
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(None)  # noqa: SLF001  # as above
 
     def _turn(self) -> None:
         """Run what is ready; when nothing is, go on to the next timer."""
@@ -100,7 +104,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self._advance()
         self._calls_left -= 1
         if self._calls_left < 0:
-            raise Stuck(f"more than {self._max_calls} steps at virtual time {self._now:.0f} s: it goes round in circles")
+            raise Stuck(f"more than {self._max_calls} steps by virtual time {self._now:.0f} s: it goes in circles")
         call = self._ready.popleft()
         if not call.cancelled():
             call.run()
@@ -140,20 +144,30 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Seconds since the beginning of the run."""
         return self._now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.Handle:
         """Call after what is ready already."""
         call = _Call(callback, args, self, context)
         self._ready.append(call)
         return call
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Args]], object],
+        *args: *Args,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call after `delay` seconds."""
         return self.call_at(self._now + max(delay, 0.0), callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Args]], object],
+        *args: *Args,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call at the loop's time `when`."""
         timer = _Timer(when, _Call(callback, args, self, context), self)
@@ -168,6 +182,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **options: Any) -> "asyncio.Task[Any]":
         """Start a task; `options` are those of `asyncio.Task`."""
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
+        if len(self._tasks) >= self._keep:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._keep = max(_KEPT_TASKS, 2 * len(self._tasks))
         self._tasks.append(task)
         return task
 
@@ -177,7 +194,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def is_running(self) -> bool:
         """Whether the loop runs."""
-        return asyncio._get_running_loop() is self
+        return _running() is self
 
     def is_closed(self) -> bool:
         """Give False: there is nothing to close."""
@@ -191,9 +208,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Hear of a cancelled timer; it is dropped when its time comes."""
 
 
-def virtual_loop(**bounds: Any) -> VirtualLoop:
+def virtual_loop() -> VirtualLoop:
     """Give a new loop."""
-    return VirtualLoop(**bounds)
+    return VirtualLoop()  # type: ignore[abstract]  # what it lacks touches the outside
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _nothing() -> None:

@@ -133,28 +133,29 @@ class Auth(Section):
         return self
 
 
-Cel: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2100)]
+Template: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+"""Text with `${{ }}` in it, as in playbooks."""
 
 
 class GenericMap(Section):
-    """CEL expressions that read alerts out of a body. They see `item` (or `body`), `body` and `headers`."""
+    """Where the fields of an alert are in a body. Expressions see `body`, `item` (one of `items`) and `headers`."""
 
-    items: Cel | None = None
-    """The list in the body; without it the body is one alert."""
-    name: Cel
-    fingerprint: Cel | None = None
+    items: Template | None = None
+    """The list in the body, such as `${{ body.events }}`; without it the body is one alert."""
+    name: Template
+    fingerprint: Template | None = None
     """The sender's own identity of the condition; without it a digest of name and labels."""
-    status: Cel | None = None
+    status: Template | None = None
     """`firing` or `resolved`, or a boolean that is true while it fires; without it always firing."""
-    severity: Cel | None = None
-    labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Cel] | Cel = {}
+    severity: Template | None = None
+    labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
     """One expression for each label, or one that gives a map."""
-    annotations: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Cel] | Cel = {}
-    starts_at: Cel
+    annotations: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
+    starts_at: Template
     """When the condition began, as RFC 3339 text or seconds since 1970. With the fingerprint it names the episode, so
     it must be the same in every repeat."""
-    ends_at: Cel | None = None
-    url: Cel | None = None
+    ends_at: Template | None = None
+    url: Template | None = None
 
 
 class Source(Section):

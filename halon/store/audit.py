@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC
+from typing import cast
 
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from halon.contracts.audit import AuditRecord, StoredRecord
 from halon.contracts.base import JsonObject, canonical, digest
 from halon.errors import InvalidInput
-from halon.redaction import bounded, cut_text, redact, redact_text
+from halon.redaction import bounded, redact, redact_text
 from halon.store.engine import Database
 from halon.store.tables import heads, records
 from halon.store.verification import ZERO, HeadRow, RecordRow, Verifier, VerifyReport
@@ -119,11 +120,11 @@ class Audit:
 
 def cleaned(record: AuditRecord) -> AuditRecord:
     """Give the record as it is written: secrets masked, sizes bounded, time in UTC. Cleaning twice changes nothing."""
-    data: JsonObject = redact(record.data)  # type: ignore[assignment]  # an object stays an object
+    data = cast("JsonObject", redact(record.data, MAX_DATA))
     return record.model_copy(
         update={
             "at": record.at.astimezone(UTC),
-            "message": cut_text(redact_text(record.message), MAX_MESSAGE),
+            "message": redact_text(record.message, MAX_MESSAGE),
             "data": bounded(data, MAX_DATA),
         }
     )
@@ -191,11 +192,7 @@ async def _last_record(connection: AsyncConnection, incident: str) -> tuple[int,
 
 
 async def _last_head(connection: AsyncConnection) -> tuple[int, str]:
-    row = (
-        (await connection.execute(select(heads.c.n, heads.c.chain).order_by(heads.c.n.desc()).limit(1)))
-        
-        .first()
-    )
+    row = (await connection.execute(select(heads.c.n, heads.c.chain).order_by(heads.c.n.desc()).limit(1))).first()
     return row or (0, ZERO)
 
 

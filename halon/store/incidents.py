@@ -62,7 +62,7 @@ class Incidents:
             TransientError: the store does not answer.
         """
         c = incidents.c
-        values = row.model_dump() | {name: cut_text(redact_text(getattr(row, name)), n) for name, n in _TEXTS.items()}
+        values = row.model_dump() | {name: redact_text(getattr(row, name), n) for name, n in _TEXTS.items()}
         async with self._database.write() as connection:
             there = (await connection.execute(select(c.state, c.run_id).where(c.id == row.id))).first()
             if there is None:

@@ -131,7 +131,7 @@ async def test_a_whole_chain_is_proved_and_counted(store: Store) -> None:
 FIRST, SECOND = "a-0a1b2c3d4e-01234567", "b-0a1b2c3d4e-01234567"
 TAMPERED: dict[str, tuple[str, str]] = {
     "a changed message": (
-        f"UPDATE records SET body = replace(body, 'Planned step 2', 'Planned step 9') WHERE incident = '{FIRST}'",
+        f"UPDATE records SET body = replace(body, 'Planned step 2.', 'Planned step 9.') WHERE incident = '{FIRST}'",
         "was changed",
     ),
     "a changed message with its own hash made right": ("rehash", "does not follow the one before"),
@@ -152,7 +152,7 @@ TAMPERED: dict[str, tuple[str, str]] = {
     "a changed index": (f"UPDATE records SET id = 'x/y/1' WHERE incident = '{SECOND}'", "index was changed"),
     "an added record": ("forge", "in no head of the store"),
     "a removed head": ("DELETE FROM heads WHERE n = 2", "heads 2 to 2 of the store are gone"),
-    "a changed head": ("UPDATE heads SET position = 2 WHERE n = 1", "head 1 of the store was changed"),
+    "a changed head": ("UPDATE heads SET position = 1 WHERE n = 1", "head 1 of the store was changed"),
     "a cut-off tail with its head": (
         f"DELETE FROM records WHERE incident = '{FIRST}' AND position = 3; DELETE FROM heads WHERE n = 3",
         "the anchor names head 3",
@@ -223,7 +223,9 @@ def _write_many(url: str, writer: str, count: int, ready: Callable[[], object]) 
         store = Store(await open_database(url))
         ready()
         for n in range(count):
-            await store.audit.append([record(n, writer=writer), record(n, f"{writer}-0a1b2c3d4e-01234567", writer=writer)])
+            await store.audit.append(
+                [record(n, writer=writer), record(n, f"{writer}-0a1b2c3d4e-01234567", writer=writer)]
+            )
         await store.close()
 
     asyncio.run(run())
