@@ -1,5 +1,7 @@
 """Search attributes, so that Temporal's own list can filter by what Halon knows. `halon setup` registers them."""
 
+from typing import Any
+
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
@@ -22,6 +24,6 @@ def keyword(text: str) -> str:
     return text.encode()[:MAX_KEYWORD].decode(errors="ignore")
 
 
-def upsert(*updates: SearchAttributeUpdate[object]) -> None:
+def upsert(*updates: SearchAttributeUpdate[Any]) -> None:
     """Set search attributes of the running workflow."""
-    workflow.upsert_search_attributes(list(updates))
+    workflow.upsert_search_attributes(list(updates))  # pyright: ignore[reportUnknownMemberType]  # theirs is untyped

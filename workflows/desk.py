@@ -17,8 +17,8 @@ MAX_WAITING = 100
 @dataclass(slots=True)
 class _Place:
     gate: Gate
-    waiting: deque[Decision] = field(default_factory=deque)
-    counted: list[Decision] = field(default_factory=list)
+    waiting: deque[Decision] = field(default_factory=deque[Decision])
+    counted: list[Decision] = field(default_factory=list[Decision])
 
 
 class Desk:

@@ -1,4 +1,4 @@
-"""An incident: one cause, however often and in however many alerts it shows. Starts the remediation and closes the book."""
+"""An incident: one cause, however often it shows. Starts the remediation, and closes the book."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedErro
 
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
+from halon.contracts.base import Json, JsonObject
 from halon.contracts.bookkeeping import CLAIM, SAVE, ClaimAnswer, ClaimRequest, SaveRequest
 from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult, IncidentRow
 from halon.contracts.outcome import Outcome, RunResult
@@ -93,14 +94,12 @@ class Incident:
         if after is None or self._given.started_by:
             return None
         self._show(f"waiting for {after.count} alerts")
-        try:
+        with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._members.firings >= after.count or self._members.cleared,
                 timeout=after.within,
                 timeout_summary=f"{after.count} alerts within {after.within}",
             )
-        except TimeoutError:
-            pass
         if self._members.firings >= after.count:
             return None
         came = f"{self._members.firings} of the {after.count} alerts that the trigger asks for came"
@@ -143,7 +142,7 @@ class Incident:
         except WorkflowAlreadyStartedError:
             return RunResult(outcome=Outcome.REFUSED, reason=f"{run_id(self._id)} ran already: it is never run twice")
         if self._members.cleared:
-            await self._child.signal(CLEARED_SIGNAL, True)
+            await self._child.signal(CLEARED_SIGNAL, self._members.cleared)
         try:
             return await self._child
         except ChildWorkflowError as error:
@@ -153,7 +152,7 @@ class Incident:
             return RunResult(outcome=Outcome.FAILED, reason=reason)
 
     async def _take_in(self) -> str | None:
-        """Sort what arrived: claim new episodes, count repeats. The incident that handled all of it before, if one did."""
+        """Sort what arrived: claim new episodes, count repeats. Gives who handled it all before, if anyone."""
         batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
         fresh = self._members.new_episodes(batch)
         answer = ClaimAnswer(mine=fresh)
@@ -182,8 +181,14 @@ class Incident:
 
     def _told_alert(self, alert: Alert, news: str) -> None:
         """Record what is new about an alert; identical repeats are only counted."""
-        facts = {"alert": alert.name, "labels": dict(alert.labels), "starts_at": alert.starts_at.isoformat()}
-        facts |= {"fingerprint": alert.fingerprint, "source": alert.source, "episode": alert.episode}
+        facts: JsonObject = {
+            "alert": alert.name,
+            "labels": dict[str, Json](alert.labels),
+            "starts_at": alert.starts_at.isoformat(),
+            "fingerprint": alert.fingerprint,
+            "source": alert.source,
+            "episode": alert.episode,
+        }
         if alert.status is AlertStatus.RESOLVED:
             if news:
                 self._tell(AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved", facts)
@@ -203,7 +208,7 @@ class Incident:
         )
         by = f"by {self._given.started_by}" if self._given.started_by else "by its alert"
         self._tell(AuditKind.INCIDENT_OPENED, f"Incident {self._id} opened {by}")
-        facts = {"playbook": book.metadata.name, "digest": book.digest}
+        facts: JsonObject = {"playbook": book.metadata.name, "digest": book.digest}
         self._tell(AuditKind.PLAYBOOK_MATCHED, f"Playbook {book.metadata.name} takes it: {book.metadata.title}", facts)
         self._background = asyncio.create_task(self._save())
 
@@ -216,7 +221,7 @@ class Incident:
         repeats = self._members.repeats
         count = f", {repeats} repeats" if repeats else ""
         message = f"Closed as {result.outcome.value}: {result.reason}"
-        facts = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
+        facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
         self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
         await self._save()
@@ -224,13 +229,15 @@ class Incident:
     async def _save(self) -> None:
         if self._journal is None:
             return
-        await self._journal.flush()
         await workflow.execute_local_activity(
-            SAVE, SaveRequest(row=self._row()), start_to_close_timeout=WRITE_TIMEOUT, retry_policy=WRITE_RETRY
+            SAVE,
+            SaveRequest(row=self._row(), records=await self._journal.take()),
+            start_to_close_timeout=WRITE_TIMEOUT,
+            retry_policy=WRITE_RETRY,
         )
 
-    def _tell(self, kind: AuditKind, message: str, data: dict[str, object] | None = None) -> None:
-        event = Event(kind, message, data=dict(data or {}))  # type: ignore[arg-type]  # built from JSON values above
+    def _tell(self, kind: AuditKind, message: str, data: JsonObject | None = None) -> None:
+        event = Event(kind, message, data=data or {})
         self._story.append(story.line(workflow.now(), event))
         if self._journal is not None:
             self._journal.record(kind, message, data=event.data)

@@ -58,8 +58,10 @@ class Journal:
                 )
                 del self._waiting[: len(batch)]
 
-    def take(self) -> tuple[AuditRecord, ...]:
-        """Hand over what waits, for a caller that writes it together with something else. At most what one write takes."""
-        batch = tuple(self._waiting[:MAX_RECORDS])
-        del self._waiting[: len(batch)]
+    async def take(self) -> tuple[AuditRecord, ...]:
+        """Hand over what waits, for a caller that writes it together with something else in one go."""
+        if len(self._waiting) > MAX_RECORDS:
+            await self.flush()
+        batch = tuple(self._waiting)
+        self._waiting.clear()
         return batch

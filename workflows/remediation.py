@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -78,7 +79,7 @@ class Remediation:
 
     @workflow.update(
         name=DECIDE_UPDATE,
-        description='Approve or deny, with an answer. Input: {"verdict": "approve", "by": "you@example.com", "plan": "…"}',
+        description='Approve or deny, with an answer. Input: {"verdict": "approve", "by": "you@example.com"}',
     )
     async def decide(self, given: Decide) -> str:
         """Approve or deny by update: the answer says whether it counts.
@@ -112,7 +113,7 @@ class Remediation:
             story=tuple(self._story),
         )
 
-    def _state(self) -> str:
+    def _state(self) -> Literal["running", "waiting", "undoing", "closed"]:
         if self._result is not None:
             return "closed"
         if self._desk.gates:

@@ -1,4 +1,4 @@
-"""The interpreter's world, as Temporal gives it: activities, timers, decisions from handlers, records to the journal."""
+"""The interpreter's world, as Temporal gives it: activities, timers, decisions, records to the journal."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
@@ -124,7 +124,7 @@ class TemporalRuntime:
 
     async def _run(self, name: str, request: Any, answer: type[T], within: timedelta, summary: str) -> T:
         try:
-            return await workflow.execute_activity(
+            found: T = await workflow.execute_activity(
                 name,
                 request,
                 result_type=answer,
@@ -133,6 +133,7 @@ class TemporalRuntime:
                 retry_policy=_RETRY,
                 summary=summary[:200],
             )
+            return found
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error
@@ -143,7 +144,7 @@ def _failed(error: ActivityError) -> ActionFailed:
     """Translate Temporal's failure; the last attempt's own words are worth more than 'timed out'."""
     cause: BaseException | None = error.cause
     late = isinstance(cause, TemporalTimeoutError)
-    if late and isinstance(cause, FailureError) and isinstance(cause.cause, ApplicationError):
+    if isinstance(cause, TemporalTimeoutError) and isinstance(cause.cause, ApplicationError):
         cause = cause.cause
     if isinstance(cause, ApplicationError):
         return ActionFailed(cause.message, kind=cause.type or "failed")

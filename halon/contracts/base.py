@@ -3,7 +3,7 @@
 import hashlib
 import re
 from datetime import timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 import rfc8785
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, PlainSerializer, WithJsonSchema
@@ -65,6 +65,16 @@ Duration: TypeAlias = Annotated[
     ),
 ]
 """A `timedelta` that is written `10m` or `1h30m` on the wire."""
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value is an object in JSON's sense; type checkers then know its keys."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value is a list in JSON's sense."""
+    return isinstance(value, list)
 
 
 def canonical(value: Json) -> bytes:

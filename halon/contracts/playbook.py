@@ -253,7 +253,7 @@ class UsesStep(StepBase):
 class ApproveStep(StepBase):
     """A gate alone, for the steps up to the next gate."""
 
-    approve: Approve  # pyright: ignore[reportGeneralTypeIssues]  # narrowed to required; the model is frozen
+    approve: Approve  # pyright: ignore[reportIncompatibleVariableOverride]  # narrowed to required; the model is frozen
 
 
 class Reading(Contract):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from halon.contracts.base import Json
+from halon.contracts.base import is_list
 from halon.contracts.plan import ActionCall, Effect, Plan
 from halon.contracts.playbook import (
     ApproveStep,
@@ -26,8 +26,8 @@ MAX_SHOWN = 50
 class Outlook:
     """Plans in the order of the steps, and what could not be planned yet with the reason."""
 
-    plans: list[Plan] = field(default_factory=list)
-    unplanned: list[str] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list[Plan])
+    unplanned: list[str] = field(default_factory=list[str])
 
 
 class Lookout:
@@ -94,7 +94,7 @@ class Lookout:
         elif isinstance(step, ForEachStep):
             loop = step.for_each
             items: Any = rendered(path, loop.in_, scope.names(self._runtime.now()))
-            for index, item in enumerate(items[:MAX_SHOWN] if isinstance(items, list) else []):
+            for index, item in enumerate(items[:MAX_SHOWN] if is_list(items) else []):
                 await self._walk(loop.steps, scope.fork(**{loop.as_: item}), f"{path}[{index}]", 0, outlook)
         elif isinstance(step, PlaybookStep):
             outlook.unplanned.append(f"{path}: what playbook {step.playbook} changes is asked for when it runs")
@@ -102,11 +102,11 @@ class Lookout:
     async def _change(self, step: UsesStep, path: str, scope: Scope, outlook: Outlook) -> None:
         if self._effects.get(step.uses) not in {Effect.CHANGE, Effect.DESTROY}:
             return
-        params: Json = rendered(path, step.with_, scope.names(self._runtime.now()))
+        params = rendered(path, step.with_, scope.names(self._runtime.now()))
         if len(outlook.plans) >= MAX_SHOWN:
             outlook.unplanned.append(f"{path}: more than {MAX_SHOWN} changes; asked for in its turn")
             return
-        call = ActionCall(action=step.uses, params=params)  # type: ignore[arg-type]  # an object renders to an object
+        call = ActionCall(action=step.uses, params=params)
         plan = await self._plan(call, path)
         if plan.kind == "change":
             outlook.plans.append(plan)

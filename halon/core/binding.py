@@ -88,7 +88,10 @@ FUNCTIONS = frozenset(
 
 
 def _keys(value: dict[Any, Any]) -> list[str]:
-    return sorted(key if isinstance(key, str) else str(key) for key in value)
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError("keys(…) needs a map whose keys are text")  # the binding turns it into an error value
+    return sorted(value)
 
 
 def _list(value: list[Any]) -> list[Any]:

@@ -29,6 +29,9 @@ _CELL = 16
 """Bytes of one element of a list."""
 _TEXT_CALLS = frozenset({"replace", "join", "split", "format"})
 _SMALL = frozenset({"bool", "int", "uint", "double", "null", "timestamp", "duration", "type"})
+_TAKE_OPTIONAL = frozenset({"orValue", "hasValue", "value", "_?._", "_[?_]", "_[_]"})
+"""Functions whose first argument may be an optional."""
+_MAKE_OPTIONAL = frozenset({"_?._", "_[?_]", "optional.of", "optional.none", "optional.ofNonZeroValue", "or"})
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
 
@@ -72,7 +75,9 @@ def inspect(root: Node) -> tuple[bool, int]:
         Refused: by the first guard that says no.
     """
     guard = _Guard()
-    guard.visit(root, 0)
+    guard.visit(root, 0, frozenset())
+    if _optional(root, frozenset()):
+        raise Refused("the result may be missing: end it with .orValue(…)", root.offset)
     return guard.costly, guard.leaves
 
 
@@ -82,34 +87,37 @@ class _Guard:
         self.leaves = 0
         self._loops = self._binds = self._text_calls = 0
 
-    def visit(self, node: Node, nesting: int) -> None:
+    def visit(self, node: Node, nesting: int, maybe: frozenset[str]) -> None:
+        """Look at a node and all below it. `maybe` are the local names of what may be missing."""
+        for part in _taken(node):
+            if _optional(part, maybe):
+                raise Refused("this may be missing and is used as if it were there: end it with .orValue(…)", part.offset)
         match node:
             case Const() | Name():
                 self.leaves += 1
             case Select():
-                self.visit(node.operand, nesting)
+                self.visit(node.operand, nesting, maybe)
             case Literal():
                 if node.message:
                     raise Refused(f"`{node.message}` cannot be made in an expression", node.offset)
-                self._each(node.parts, nesting)
+                for part in node.parts:
+                    self.visit(part, nesting, maybe)
             case Call():
                 self._call(node)
-                self._each(node.args, nesting)
+                for part in node.args:
+                    self.visit(part, nesting, maybe)
             case Loop():
-                self._loop(node, nesting)
+                self._loop(node, nesting, maybe)
 
-    def _each(self, nodes: tuple[Node, ...], nesting: int) -> None:
-        for node in nodes:
-            self.visit(node, nesting)
-
-    def _loop(self, node: Loop, nesting: int) -> None:
+    def _loop(self, node: Loop, nesting: int, maybe: frozenset[str]) -> None:
         self.costly = True
-        self.visit(node.range, nesting)
+        self.visit(node.range, nesting, maybe)
+        self.visit(node.init, nesting, maybe)
         if node.bind:
             self._binds += 1
             if self._binds > MAX_BINDS:
                 raise Refused(f"more than {MAX_BINDS} uses of bind and optMap", node.offset)
-            self._each((node.init, node.result), nesting)
+            self.visit(node.result, nesting, _bound(node, maybe))
             return
         self._loops += 1
         if self._loops > MAX_LOOPS:
@@ -120,7 +128,9 @@ class _Guard:
             raise Refused("the order of a map is not the same twice: loop over keys(…), which sorts", node.offset)
         if node.range.type != "list":
             raise Refused("it is not known that this is a list: write list(…) around it, or keys(…) for a map", node.offset)
-        self._each((node.init, node.step, node.result), nesting + 1)
+        inner = maybe - {node.variable}
+        self.visit(node.step, nesting + 1, inner)
+        self.visit(node.result, nesting + 1, inner)
 
     def _call(self, node: Call) -> None:
         name = node.function
@@ -141,6 +151,50 @@ class _Guard:
             raise Refused(f"a pattern longer than {MAX_PATTERN} characters", pattern.offset)
         if _repeats(pattern.text) > MAX_REPEATS:
             raise Refused(f"a pattern with more than {MAX_REPEATS} repeats", pattern.offset)
+
+
+def _taken(node: Node) -> tuple[Node, ...]:
+    """The parts of a node that must not be optionals: where CEL does not take them apart, the binding crashes on them."""
+    match node:
+        case Literal():
+            return node.parts
+        case Call() if node.function in _TAKE_OPTIONAL:
+            return node.args[1:]
+        case Call() if node.function == "_?_:_":
+            return node.args[:1]
+        case Call() if node.function != "or":
+            return node.args
+        case Loop():
+            return (node.range,) if node.bind else (node.range, node.init, node.step, node.result)
+        case _:
+            return ()
+
+
+def _optional(node: Node, maybe: frozenset[str]) -> bool:
+    """Whether a value may be an optional. The type alone does not tell: of an untyped list or map, `x[?0]` is untyped."""
+    if node.type == "optional":
+        return True
+    match node:
+        case Name():
+            return node.name in maybe
+        case Select():
+            return not node.test and _optional(node.operand, maybe)
+        case Call():
+            name = node.function
+            if name in _MAKE_OPTIONAL:
+                return True
+            if name == "_[_]":
+                return _optional(node.args[0], maybe)
+            return name == "_?_:_" and any(_optional(arg, maybe) for arg in node.args[1:])
+        case Loop():
+            return node.bind and _optional(node.result, _bound(node, maybe))
+        case _:
+            return False
+
+
+def _bound(node: Loop, maybe: frozenset[str]) -> frozenset[str]:
+    name = frozenset({node.accumulator})
+    return maybe | name if _optional(node.init, maybe) else maybe - name
 
 
 def _repeats(pattern: str) -> int:

@@ -202,9 +202,8 @@ def _compiled(source: str, names: frozenset[str]) -> Expression:
     except Refused as refused:
         raise _error(source, str(refused), refused.offset) from refused
     _check_constants(source, tree)
-    if tree.type in {"optional", "bytes", "type", "message"}:
-        hint = "end it with .orValue(…)" if tree.type == "optional" else "turn it into text or a number"
-        raise _error(source, f"the result is of type {tree.type}, which is no value: {hint}", tree.offset)
+    if tree.type in {"bytes", "type", "message"}:
+        raise _error(source, f"the result is of type {tree.type}: turn it into text or a number", tree.offset)
     uses = tuple(replace(use, offset=_start(source, use)) for use in references(tree))
     for use in uses:
         if use.path[0] == "alert" and len(use.path) > 1 and use.path[1] not in ALERT_FIELDS:

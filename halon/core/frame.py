@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from halon.contracts.base import Json, JsonObject, parse_duration
+from halon.contracts.base import Json, JsonObject, is_list, is_object, parse_duration
 from halon.contracts.outcome import Outcome, StepReport
 from halon.contracts.plan import Plan
 from halon.contracts.playbook import Approve, UsesStep
@@ -55,8 +55,8 @@ class Scope:
     """The names that expressions see. Forked for loops and branches, so that what they set does not leak sideways."""
 
     base: dict[str, Any]
-    steps: dict[str, Any] = field(default_factory=dict)
-    variables: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, Any] = field(default_factory=dict[str, Any])
+    variables: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def fork(self, **names: Any) -> "Scope":
         """A scope that sees all of this one and `names`, and whose own findings stay with it until merged."""
@@ -105,11 +105,11 @@ class Done:
 class Ledger:
     """The run's own account: what it changed, what it verified, what became of each step."""
 
-    changes: list[Done] = field(default_factory=list)
+    changes: list[Done] = field(default_factory=list[Done])
     """In the order in which they took effect."""
-    applied: list[str] = field(default_factory=list)
-    undone: list[str] = field(default_factory=list)
-    reports: list[StepReport] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list[str])
+    undone: list[str] = field(default_factory=list[str])
+    reports: list[StepReport] = field(default_factory=list[StepReport])
     verified: bool = False
     """A verification held after the last change."""
     unverified: str = ""
@@ -169,8 +169,8 @@ def _convert(value: Any, path: list[str], kind: str) -> Any:
         return parse_duration(value) if kind == "duration" else datetime.fromisoformat(value)
     head, rest = path[0], path[1:]
     if head == "[]":
-        return [_convert(item, rest, kind) for item in value] if isinstance(value, list) else value
-    if isinstance(value, dict) and head in value:
+        return [_convert(item, rest, kind) for item in value] if is_list(value) else value
+    if is_object(value) and head in value:
         return {**value, head: _convert(value[head], rest, kind)}
     return value
 

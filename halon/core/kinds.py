@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import JsonObject, format_duration
+from halon.contracts.base import JsonObject, format_duration, is_list
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import ActionCall, Effect
 from halon.contracts.playbook import (
@@ -192,7 +192,7 @@ class Kinds:
     async def _for_each(self, step: ForEachStep, path: str, scope: Scope, cover: Cover, frame: Frame) -> JsonObject:
         loop = step.for_each
         items: Any = rendered(path, loop.in_, scope.names(self._runtime.now()))
-        if not isinstance(items, list):
+        if not is_list(items):
             raise StepFailed(path, "expression", f"`in` must give a list, not {type(items).__name__}")
         if len(items) > loop.max_items:
             raise StepFailed(path, "refused", f"{len(items)} items are more than max_items ({loop.max_items})")

@@ -42,10 +42,7 @@ class Members:
 
     def take(self, batch: Sequence[Alert], mine: frozenset[str]) -> list[tuple[Alert, str]]:
         """Enter alerts. Says for each what is new: `new`, `resolved`, `taken` (another incident's), or nothing."""
-        news: list[tuple[Alert, str]] = []
-        for alert in batch:
-            news.append((alert, self._enter(alert, mine)))
-        return news
+        return [(alert, self._enter(alert, mine)) for alert in batch]
 
     def _enter(self, alert: Alert, mine: frozenset[str]) -> str:
         episode, known = alert.episode, self._alerts.get(alert.episode)

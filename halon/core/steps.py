@@ -143,7 +143,13 @@ class Steps:
         if unsure:
             self._ledger.unverified = self._ledger.unverified or f"{failure.step}: {failure.reason}"
         if step.on_failure != "continue":
-            facts = {"reason": failure.reason, "step": failure.step, "kind": failure.kind, "outcome": "", "left": []}
+            facts: JsonObject = {
+                "reason": failure.reason,
+                "step": failure.step,
+                "kind": failure.kind,
+                "outcome": "",
+                "left": [],
+            }
             await self.block(step.on_failure, scope.fork(failure=facts), f"{path}.on_failure", cover)
 
     async def _attempts(self, step: Step, path: str, scope: Scope, cover: Cover) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import Json, format_duration
+from halon.contracts.base import Json, format_duration, is_object
 from halon.contracts.plan import ActionCall
 from halon.contracts.playbook import VerifyStep
 from halon.core.expressions import EvaluationError, condition
@@ -76,7 +76,7 @@ class Verification:
         output = hydrate(result.output, result.hints)
         self.answer, self.output = result.output, output
         self._seen = str(small(result.output, 256).popitem()[1])
-        if output is None or (isinstance(output, dict) and output.get("no_data") is True):
+        if output is None or (is_object(output) and output.get("no_data") is True):
             self._data, self._seen = False, "the query answered, but without data"
             return False
         try:

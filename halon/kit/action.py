@@ -1,8 +1,8 @@
 """What an action is. An author writes what to look at, what to change and when it is done; the driver does the rest.
 
-A read action subclasses `Read`, a changing one `Change`. Its fields are its parameters, so validation, JSON Schema and
-documentation come from one place. Its name is the path of its file: `activities/kubernetes/scale_deployment.py` holds
-`kubernetes.scale_deployment`.
+A read action subclasses `Read`, one that tells people `Notice`, a changing one `Change`. Its fields are its parameters,
+so validation, JSON Schema and documentation come from one place: a field's docstring is its description. Its name is
+the path of its file: `activities/kubernetes/scale_deployment.py` holds `kubernetes.scale_deployment`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from halon.kit.env import Env
 class State(BaseModel):
     """What an action sees of its target: small, typed, frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Output(State):
@@ -66,7 +66,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The action will not do this, and says why: an autoscaler owns the count, the revision is gone, …"""
+    """The action will not do this, and says why: an autoscaler owns the count, the revision is gone."""
 
     reason: str
 
@@ -79,12 +79,14 @@ class NoUndo:
 
 
 class Action(BaseModel):
-    """What reads and changes have in common."""
+    """What reads, notices and changes have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     effect: ClassVar[Effect]
     permissions: ClassVar[tuple[Permission, ...]] = ()
+    example: ClassVar[JsonObject]
+    """Parameters of a typical call; the reference shows them and a test parses them."""
 
     def target(self) -> str:
         """Where it acts, for people and for policy: `k8s/eu-1/shop/deployment/cart`."""
@@ -107,13 +109,16 @@ class Read(Action, Generic[OutputT]):
 
 
 class Notice(Read[OutputT], Generic[OutputT]):
-    """An action that tells people. It runs as a read does, except that a dry run leaves it out."""
+    """An action that tells people. It runs as a read does, except that a dry run leaves it out.
+
+    It is told at least once: a worker that dies between sending and answering makes the server send it again.
+    """
 
     effect: ClassVar[Effect] = Effect.NOTIFY
 
 
 class Change(Action, Generic[StateT]):
-    """An action that changes the world, in five methods. The driver gives dry run, confirmation, drift and undo."""
+    """An action that changes the world, in a few methods. The driver gives dry run, confirmation, drift and undo."""
 
     effect: ClassVar[Effect] = Effect.CHANGE
 
@@ -122,18 +127,32 @@ class Change(Action, Generic[StateT]):
         raise NotImplementedError
 
     def plan(self, state: StateT, now: datetime) -> Proposal | Nothing | Refusal:
-        """What to do about `state`. Pure: `now` is when the plan is made and the same for every retry."""
+        """What to do about `state`. Pure: `now` is when the plan is made and the same for every retry.
+
+        Keep `now` out of `before` and `after`: an approval is bound to them, and must not lapse because time passes.
+        """
         raise NotImplementedError
+
+    async def rehearse(self, env: Env, after: JsonObject, state: StateT) -> Sequence[str]:
+        """Let the API check the write without doing it, where it can. Gives notes for the plan.
+
+        Raises:
+            PermissionDenied: the credentials may not do this.
+            Conflict: the target changed since; the driver looks again.
+            PermanentError: the API would refuse this, for the reason given; the plan is then a refusal.
+        """
+        _ = env, after, state
+        return ()
 
     def owned(self, state: StateT) -> JsonObject:
         """The part of `state` that plans hold in `before` and `after`; comparing it with them shows drift. Pure."""
         raise NotImplementedError
 
     def mark(self, state: StateT) -> str:
-        """The key of the last change that this action's family stamped into the target, or empty. Pure."""
+        """The key of the last write to the owned part that Halon stamped into the target, or empty. Pure."""
         raise NotImplementedError
 
-    async def apply(self, env: Env, before: JsonObject, after: JsonObject, state: StateT, key: str) -> None:
+    async def apply(self, env: Env, after: JsonObject, state: StateT, key: str) -> None:
         """Write `after`, guarded against a change since `state` was observed, and stamp `key` in the same write.
 
         Raises:
@@ -148,5 +167,3 @@ class Change(Action, Generic[StateT]):
     def undo(self, before: JsonObject, after: JsonObject) -> "Change[StateT] | NoUndo":
         """The action that puts `before` back, or why there is none. Pure."""
         raise NotImplementedError
-
-

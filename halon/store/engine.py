@@ -22,7 +22,7 @@ POOL_SIZE = 4
 _PG_WRITE_LOCK = 0x48414C4F4E
 """Key of PostgreSQL's advisory lock that serialises writers: 'HALON'."""
 _OPEN_ATTEMPTS = 20
-_OPEN_DELAY = timedelta(milliseconds=100)
+_OPEN_DELAY = timedelta(milliseconds=50)
 _RETRY_AFTER = timedelta(seconds=2)
 _WRITES = "halon_writes"
 

@@ -1,5 +1,6 @@
 """Evidence: the same bytes once, whole or not at all, and a change shows."""
 
+# ruff: noqa: ASYNC240  # a test may wait for a file
 import asyncio
 import hashlib
 from pathlib import Path

@@ -99,10 +99,14 @@ async def test_the_settings_say_where_the_store_is(tmp_path: Path) -> None:
 
 async def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
     database = await open_database(make_url(url))
-    with pytest.raises(ValueError, match="stop"):
+
+    async def fails() -> None:
         async with database.write() as connection:
             await connection.exec_driver_sql("INSERT INTO heads VALUES (1, 'x', 1, 'x', 'x')")
             raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        await fails()
     async with database.read() as connection:
         assert (await connection.exec_driver_sql("SELECT count(*) FROM heads")).scalar() == 0
     await database.close()

@@ -42,20 +42,27 @@ def apply_fields(resource: Resource, current: Json, wanted: Json, manager: str, 
             _remove(merged, path)
     merged = _merge(merged, _stated(wanted))
     owned = {other: paths - disputed.keys() for other, paths in owned.items()} | {manager: set(leaves)}
-    others = [entry for entry in objects(merged, "metadata", "managedFields") if entry.get("operation") != "Apply"]
+    entries = objects(merged, "metadata", "managedFields")
+    others = [entry for entry in entries if entry.get("operation") != "Apply"]
+    known = {str(entry.get("manager")): entry for entry in entries if entry not in others}
     ensure(merged, "metadata")["managedFields"] = others + [
-        {
-            "manager": name,
-            "operation": "Apply",
-            "apiVersion": resource.api_version,
-            "time": now,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": _tree(paths),
-        }
-        for name, paths in owned.items()
-        if paths
+        _entry(resource, name, _tree(paths), now, known.get(name)) for name, paths in owned.items() if paths
     ]
     return merged
+
+
+def _entry(resource: Resource, manager: str, fields: Json, now: str, before: Json | None) -> Json:
+    """Write a manager's entry; the time of one that stays the same stays too, so that applying again changes nothing."""
+    if before is not None and before.get("fieldsV1") == fields:
+        return before
+    return {
+        "manager": manager,
+        "operation": "Apply",
+        "apiVersion": resource.api_version,
+        "time": now,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
 
 
 def _stated(wanted: Json) -> Json:

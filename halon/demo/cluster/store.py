@@ -32,18 +32,21 @@ class Change:
 
 
 class Subscription:
-    """A queue of changes for one watch. `overflowed` says that it missed some and must end."""
+    """A queue of changes for one watch. It ends when the store closes, or when the reader lags too far behind."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Change] = asyncio.Queue(maxsize=_BACKLOG)
-        self.overflowed = False
+        self._queue: asyncio.Queue[Change | None] = asyncio.Queue()
 
-    def offer(self, change: Change) -> None:
-        """Add a change unless the reader has stopped reading."""
-        try:
-            self.queue.put_nowait(change)
-        except asyncio.QueueFull:
-            self.overflowed = True
+    def offer(self, change: Change | None) -> None:
+        """Add a change, or None for the end."""
+        if self._queue.qsize() < _BACKLOG:
+            self._queue.put_nowait(change)
+        elif self._queue.qsize() == _BACKLOG:
+            self._queue.put_nowait(None)
+
+    async def next(self) -> Change | None:
+        """Wait for the next change; None means that there will be no more."""
+        return await self._queue.get()
 
 
 class Store:
@@ -112,6 +115,11 @@ class Store:
         subscription = Subscription()
         self._subscriptions.add(subscription)
         return subscription
+
+    def close(self) -> None:
+        """End every subscription."""
+        for subscription in self._subscriptions:
+            subscription.offer(None)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop receiving changes."""

@@ -28,8 +28,11 @@ class _Run:
     started: str
     containers: dict[str, Container] = field(default_factory=dict[str, Container])
     ends: datetime | None = None
+    has_ended: bool = False
 
     def due(self) -> list[datetime]:
+        if self.has_ended:
+            return []
         moments = [self.ends] if self.ends else [container.due for container in self.containers.values()]
         return [moment for moment in moments if moment is not None]
 
@@ -104,7 +107,7 @@ class Kubelet:
             self._world.store.remove(PODS, namespace_of(pod), name_of(pod))
             del self._runs[uid_of(pod)]
         elif run.ends <= now:
-            run.ends = datetime.max.replace(tzinfo=now.tzinfo)
+            run.has_ended = True
 
     def _write(self, pod: Json, run: _Run) -> None:
         now, status = self._world.stamp(), clone(child(pod, "status"))

@@ -1,0 +1,101 @@
+"""Faults on request: lost requests, lost replies, refusals, delays and broken-off replies, for tests of crashes.
+
+A fault is for the next `count` requests that it matches; the first fault in order of injection wins.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+from halon.demo.cluster.objects import Json
+from halon.demo.cluster.status import bad_request
+
+
+class FaultKind(Enum):
+    """What goes wrong."""
+
+    LOSE_REQUEST = "lose-request"
+    """The connection is closed before the request is looked at."""
+    LOSE_REPLY = "lose-reply"
+    """The request is carried out, and the connection is closed instead of an answer."""
+    STATUS = "status"
+    """The request is refused with `status`, and with Retry-After when `retry_after` is given."""
+    DELAY = "delay"
+    """The request waits for `seconds` before it is looked at; a client that leaves takes it away."""
+    DELAY_REPLY = "delay-reply"
+    """The request is carried out, and its answer waits for `seconds`."""
+    PARTIAL = "partial"
+    """The request is carried out, and half of the answer arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault for requests whose method matches `method` wholly and whose path and query contain `path`, as patterns."""
+
+    kind: FaultKind
+    method: str = ".*"
+    path: str = ""
+    count: int = 1
+    status: int = 503
+    retry_after: int | None = None
+    seconds: float = 0.0
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is meant."""
+        return re.fullmatch(self.method, method) is not None and re.search(self.path, path) is not None
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: Fault
+    left: int
+
+
+class Faults:
+    """The faults that wait for their requests."""
+
+    def __init__(self) -> None:
+        self._armed: list[_Armed] = []
+        self.hits = 0
+        """How many requests met a fault."""
+
+    def inject(self, fault: Fault) -> None:
+        """Let a fault wait for its requests."""
+        self._armed.append(_Armed(fault, fault.count))
+
+    def clear(self) -> None:
+        """Disarm every fault."""
+        self._armed.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Find the fault for a request, and count it down."""
+        for armed in self._armed:
+            if armed.fault.matches(method, path):
+                armed.left -= 1
+                self.hits += 1
+                if armed.left <= 0:
+                    self._armed.remove(armed)
+                return armed.fault
+        return None
+
+    def as_json(self) -> list[Json]:
+        """List the faults that still wait, with the number of requests that each is for."""
+        return [
+            {**asdict(armed.fault), "kind": armed.fault.kind.value, "count": armed.left} for armed in self._armed
+        ]
+
+
+def read_fault(body: Json) -> Fault:
+    """Read a fault from HTTP.
+
+    Raises:
+        ApiError: a field is unknown or of the wrong type, or a pattern is malformed (400).
+    """
+    try:
+        fault = Fault(**{**body, "kind": FaultKind(body.get("kind"))})
+        fault.matches("GET", "/")
+        if fault.count < 1 or fault.seconds < 0 or fault.status not in range(100, 600):
+            raise bad_request("a fault needs count >= 1, seconds >= 0 and a status of HTTP")
+    except (TypeError, ValueError, re.error) as error:
+        raise bad_request(f"not a fault: {error}") from None
+    return fault

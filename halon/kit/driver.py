@@ -1,0 +1,171 @@
+"""Puts actions into a Temporal worker: an activity for a read, three for a change, errors translated in one place.
+
+A read is registered under its own name, a change as `<name>.plan`, `<name>.apply` and `<name>.confirm`; the requests
+are in `halon.contracts.activity`. Waiting holds no slot: a confirm that is not there yet fails with a delay, and the
+server tries it again. What an action means is in `halon.kit.lifecycle`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Status, StatusCode
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
+from halon.contracts.plan import Applied, Plan, ReadResult, Settlement
+from halon.errors import (
+    Conflict,
+    HalonError,
+    InvalidInput,
+    Misconfigured,
+    NotFound,
+    PermanentError,
+    PermissionDenied,
+    TransientError,
+)
+from halon.kit.action import Change
+from halon.kit.env import Env
+from halon.kit.lifecycle import Lifecycle
+from halon.kit.registry import Registry
+
+MAX_CALL = timedelta(seconds=45)
+"""Bound on one attempt on this side; keep it below the activity's start-to-close time-out (60 s)."""
+_SLOWEST_POLL = 10
+"""A confirm's delay doubles up to this many times the first one."""
+
+_KINDS: tuple[tuple[type[PermanentError], str], ...] = (
+    (NotFound, "not_found"),
+    (PermissionDenied, "permission_denied"),
+    (InvalidInput, "invalid_input"),
+    (Misconfigured, "misconfigured"),
+)
+"""The machine word of each permanent error that somebody handles differently; every other one is `failed`."""
+
+_log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer("halon.kit")
+
+T = TypeVar("T")
+
+
+def action_activities(registry: Registry, env: Env, *, max_call: timedelta = MAX_CALL) -> list[Callable[..., Any]]:
+    """Give the activities of every action in `registry`, for a worker that reaches the world through `env`."""
+    edge = _Edge(Lifecycle(registry, env), max_call)
+    activities: list[Callable[..., Any]] = []
+    for name in registry.names:
+        if issubclass(registry.action(name), Change):
+            activities += [_plan(name, edge), _apply(name, edge), _confirm(name, edge)]
+        else:
+            activities.append(_read(name, edge))
+    return activities
+
+
+def _read(name: str, edge: "_Edge") -> Callable[..., Any]:
+    @activity.defn(name=name)
+    async def read(request: ReadRequest) -> ReadResult:
+        return await edge.run(name, "read", request, lambda: edge.lifecycle.read(request))
+
+    return read
+
+
+def _plan(name: str, edge: "_Edge") -> Callable[..., Any]:
+    @activity.defn(name=f"{name}.plan")
+    async def plan(request: PlanRequest) -> Plan:
+        return await edge.run(name, "plan", request, lambda: edge.lifecycle.plan(request))
+
+    return plan
+
+
+def _apply(name: str, edge: "_Edge") -> Callable[..., Any]:
+    @activity.defn(name=f"{name}.apply")
+    async def apply(request: ApplyRequest) -> Applied:
+        return await edge.run(name, "apply", request, lambda: edge.lifecycle.apply(request))
+
+    return apply
+
+
+def _confirm(name: str, edge: "_Edge") -> Callable[..., Any]:
+    @activity.defn(name=f"{name}.confirm")
+    async def confirm(request: ConfirmRequest) -> Settlement:
+        settlement = await edge.run(name, "confirm", request, lambda: edge.lifecycle.confirm(request))
+        if settlement.state == "waiting":
+            delay = request.poll * min(2 ** min(activity.info().attempt - 1, 10), _SLOWEST_POLL)
+            raise ApplicationError(settlement.reason, type="waiting", next_retry_delay=delay)
+        return settlement
+
+    return confirm
+
+
+class _Edge:
+    """Where the kit meets Temporal: bounds a call, translates its error, logs it and puts it into the trace."""
+
+    def __init__(self, lifecycle: Lifecycle, max_call: timedelta) -> None:
+        self.lifecycle = lifecycle
+        self._max_call = max_call
+
+    async def run(
+        self,
+        name: str,
+        phase: str,
+        request: ReadRequest | PlanRequest | ApplyRequest | ConfirmRequest,
+        call: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Run one phase of one action.
+
+        Raises:
+            ApplicationError: it failed; the type is a machine word, and only what may pass is retried.
+        """
+        log = _log.bind(action=name, phase=phase, incident=request.incident, step=request.step)
+        attributes = {"halon.action": name, "halon.incident": request.incident, "halon.step": request.step}
+        with _tracer.start_as_current_span(
+            f"{phase} {name}", attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                _check_address(request, name)
+                async with asyncio.timeout(self._max_call.total_seconds()):
+                    answer = await call()
+            except Exception as error:  # the edge: everything becomes Temporal's error, none is dropped
+                failure = translated(error, f"{name} ({phase})")
+                span.set_status(Status(StatusCode.ERROR, failure.message))
+                unexpected = not isinstance(error, HalonError | TimeoutError)
+                log.warning(
+                    "action failed", kind=failure.type, reason=failure.message, exc_info=error if unexpected else None
+                )
+                raise failure from (None if unexpected else error)
+            log.info("action ran", **_said(answer))
+            return answer
+
+
+def translated(error: Exception, where: str) -> ApplicationError:
+    """Give Temporal's error for one of ours. What nobody expected is permanent: repeating a defect does not mend it."""
+    if isinstance(error, TransientError):
+        return ApplicationError(str(error), type="unavailable", next_retry_delay=error.retry_after)
+    if isinstance(error, TimeoutError):
+        return ApplicationError(f"{where} did not answer in time", type="unavailable")
+    if isinstance(error, Conflict):
+        return ApplicationError(str(error), type="unavailable")
+    if isinstance(error, PermanentError):
+        kind = next((word for known, word in _KINDS if isinstance(error, known)), "failed")
+        return ApplicationError(str(error), type=kind, non_retryable=True)
+    defect = f"{where} failed with a defect ({type(error).__name__}); the worker's log has the details"
+    return ApplicationError(defect, type="failed", non_retryable=True)
+
+
+def _check_address(request: ReadRequest | PlanRequest | ApplyRequest | ConfirmRequest, name: str) -> None:
+    asked = request.call.action if isinstance(request, ReadRequest | PlanRequest) else request.plan.action
+    if asked != name:
+        raise InvalidInput(f"the request is for {asked}, but came to {name}")
+
+
+def _said(answer: object) -> dict[str, str]:
+    if isinstance(answer, Plan):
+        return {"kind": answer.kind, "summary": answer.summary, "plan": answer.digest[:12], "reason": answer.reason}
+    if isinstance(answer, Applied):
+        return {"status": answer.status, "reason": answer.reason}
+    if isinstance(answer, Settlement):
+        return {"state": answer.state, "reason": answer.reason}
+    return {}

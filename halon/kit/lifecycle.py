@@ -1,0 +1,205 @@
+"""The life of a change: plan, apply, confirm, and the plan that takes it back. Knows nothing of Temporal.
+
+This is where dry run, drift, idempotency and undo live, so that the author of an action cannot forget them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
+from halon.contracts.base import JsonObject, canonical
+from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement, Undo
+from halon.errors import (
+    Conflict,
+    InvalidInput,
+    Misconfigured,
+    NotFound,
+    PermanentError,
+    PermissionDenied,
+    TransientError,
+)
+from halon.kit.action import Change, Nothing, NoUndo, Output, Proposal, Read, Refusal
+from halon.kit.env import Env
+from halon.kit.registry import Registry
+
+MAX_LOOKS = 5
+"""How often one attempt looks again at a target that changes between looking and writing."""
+MAX_ROWS = 100
+MAX_NOTES = 50
+
+
+class Lifecycle:
+    """Runs the actions of a registry against an environment."""
+
+    def __init__(self, registry: Registry, env: Env) -> None:
+        self._registry = registry
+        self._env = env
+
+    async def read(self, request: ReadRequest) -> ReadResult:
+        """Look, or tell people.
+
+        Raises:
+            InvalidInput: the call is no read or notice, or a parameter is wrong.
+            HalonError: whatever the action meets.
+        """
+        action = self._registry.parse(request.call)
+        if not isinstance(action, Read):
+            raise InvalidInput(f"{request.call.action} changes something: it is planned and applied, not run")
+        read: Read[Output] = action
+        output = await read.run(self._env)
+        return ReadResult(output=output.model_dump(mode="json"), hints=self._registry.hints(request.call.action))
+
+    async def plan(self, request: PlanRequest) -> Plan:
+        """Observe, and say what would be done. Nothing is written.
+
+        Raises:
+            InvalidInput: the call is no change, or a parameter is wrong.
+            PermissionDenied: the credentials may not look, or may not make the change.
+            HalonError: whatever else looking meets.
+        """
+        change = self._change(request.call)
+        if request.undoing is None:
+            return await self._fresh(change, request.now)
+        state = await change.observe(self._env)
+        there, undone = change.owned(state), request.undoing
+        if _same(there, undone.before):
+            return self._nothing(change, "it never took effect, or has been put back already")
+        if _same(there, undone.after):
+            return await self._fresh(change, request.now)
+        difference = _difference(expected=undone.after, there=there)
+        return self._refused(change, f"somebody else changed it since, so it is left alone: {difference}")
+
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Make the planned change once, however often this is called with the same key.
+
+        Raises:
+            InvalidInput: there is nothing in the plan to apply.
+            TransientError: the target kept changing between looking and writing.
+            HalonError: whatever writing meets.
+        """
+        plan, key = request.plan, request.key
+        if plan.kind != "change":
+            raise InvalidInput(f"a plan of kind '{plan.kind}' cannot be applied")
+        if not key:
+            raise InvalidInput("a change needs an idempotency key")
+        change = self._change(ActionCall(action=plan.action, params=plan.params))
+        for _ in range(MAX_LOOKS):
+            state = await change.observe(self._env)
+            there, ours = change.owned(state), change.mark(state) == key
+            if _same(there, plan.after):
+                who = "by an earlier attempt with the same key" if ours else "by somebody else"
+                return Applied(status="already", ours=ours, reason=f"{plan.summary}: done already, {who}")
+            difference = _difference(expected=plan.after if ours else plan.before, there=there)
+            if ours:
+                reason = f"it was applied earlier under this key and then changed by somebody else: {difference}"
+                return Applied(status="refused", reason=reason)
+            if not _same(there, plan.before):
+                drift = await self._fresh(change, request.now)
+                return Applied(status="drift", reason=f"it changed since the plan was made: {difference}", drift=drift)
+            try:
+                await change.apply(self._env, plan.after, state, key)
+            except Conflict:
+                continue
+            return Applied(status="applied")
+        raise TransientError(f"{plan.target} kept changing: {MAX_LOOKS} writes in a row were overtaken")
+
+    async def confirm(self, request: ConfirmRequest) -> Settlement:
+        """Look once whether the planned change is in effect.
+
+        Raises:
+            HalonError: whatever looking meets.
+        """
+        plan = request.plan
+        change = self._change(ActionCall(action=plan.action, params=plan.params))
+        return change.settled(await change.observe(self._env), plan.after)
+
+    async def _fresh(self, change: Change[Any], now: datetime) -> Plan:
+        """Observe, plan and let the API check the write; look again when the target changes meanwhile."""
+        for _ in range(MAX_LOOKS):
+            state = await change.observe(self._env)
+            decided = change.plan(state, now)
+            if isinstance(decided, Nothing):
+                return self._nothing(change, decided.reason)
+            if isinstance(decided, Refusal):
+                return self._refused(change, decided.reason)
+            try:
+                notes = await change.rehearse(self._env, decided.after, state)
+            except Conflict:
+                continue
+            except (NotFound, PermissionDenied, Misconfigured):
+                raise
+            except PermanentError as error:
+                return self._refused(change, str(error))
+            return self._planned(change, decided, notes)
+        raise TransientError(f"{change.target()} kept changing: {MAX_LOOKS} plans in a row were overtaken")
+
+    def _planned(self, change: Change[Any], proposal: Proposal, notes: Sequence[str]) -> Plan:
+        undo = change.undo(proposal.before, proposal.after)
+        return Plan(
+            kind="change",
+            action=self._registry.name_of(type(change)),
+            params=_params(change),
+            effect=change.effect,
+            target=change.target(),
+            summary=proposal.summary,
+            before=proposal.before,
+            after=proposal.after,
+            rows=tuple(proposal.rows)[:MAX_ROWS],
+            notes=(*proposal.notes, *notes)[:MAX_NOTES],
+            undo=Undo(reason=undo.reason) if isinstance(undo, NoUndo) else Undo(call=self._call(undo)),
+        )
+
+    def _nothing(self, change: Change[Any], reason: str) -> Plan:
+        return self._without_change(change, Nothing(reason))
+
+    def _refused(self, change: Change[Any], reason: str) -> Plan:
+        return self._without_change(change, Refusal(reason))
+
+    def _without_change(self, change: Change[Any], decided: Nothing | Refusal) -> Plan:
+        nothing = isinstance(decided, Nothing)
+        name = self._registry.name_of(type(change))
+        return Plan(
+            kind="nothing" if nothing else "refused",
+            action=name,
+            params=_params(change),
+            effect=change.effect,
+            target=change.target(),
+            summary=f"{'Nothing to do for' if nothing else 'Refused:'} {name} on {change.target()}",
+            reason=decided.reason,
+        )
+
+    def _call(self, change: Change[Any]) -> ActionCall:
+        return ActionCall(action=self._registry.name_of(type(change)), params=_params(change))
+
+    def _change(self, call: ActionCall) -> Change[Any]:
+        action = self._registry.parse(call)
+        if not isinstance(action, Change):
+            raise InvalidInput(f"{call.action} changes nothing: it is run, not planned and applied")
+        return action  # pyright: ignore[reportUnknownVariableType]  # any state: only its own action reads it
+
+
+def _params(change: Change[Any]) -> JsonObject:
+    return change.model_dump(mode="json", exclude_defaults=True)
+
+
+def _same(one: JsonObject, other: JsonObject) -> bool:
+    """Whether two states are the same JSON: 3 and 3.0 are, 1 and true are not."""
+    return canonical(one) == canonical(other)
+
+
+def _difference(*, expected: JsonObject, there: JsonObject) -> str:
+    parts = [
+        f"{name} is {_shown(there.get(name))}, expected {_shown(expected.get(name))}"
+        for name in sorted({*expected, *there})
+        if not _same({"": expected.get(name)}, {"": there.get(name)})
+    ]
+    return "; ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    text = canonical(value).decode()
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+_MAX_SHOWN = 120
