@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -14,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from halon.contracts.playbook import Playbook
-from halon.errors import InvalidInput, TransientError
+from halon.errors import InvalidInput, PermanentError, TransientError
 from halon.gateway.auth import Authenticator, authenticator
 from halon.gateway.dispatch import Dispatcher
 from halon.gateway.intake import Intake, Receipt
@@ -28,6 +29,8 @@ from halon.telemetry import Telemetry
 
 BUSY_RETRY_AFTER = timedelta(seconds=2)
 UNAVAILABLE_RETRY_AFTER = timedelta(seconds=5)
+log = structlog.get_logger(__name__)
+
 _UNTRACED = "healthz,readyz,metrics"
 _WEBHOOK_BODY: dict[str, Any] = {
     "requestBody": {
@@ -91,6 +94,9 @@ class Webhooks:
             except TransientError as error:
                 headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
+            except PermanentError as error:
+                log.error("alerts.refused", source=source, reason=str(error))
+                raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
 
     async def _parsed(self, door: Door, request: Request) -> Parsed:
         raw = await read_body(request, self._settings.max_body, self._settings.body_timeout)
@@ -103,17 +109,17 @@ class Webhooks:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except InvalidInput as error:
             raise Refusal(
-                HTTPStatus.UNPROCESSABLE_CONTENT, str(error), errors=bounded_problems(error.problems)
+                HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=bounded_problems(error.problems)
             ) from error
         if parsed.rejected and not parsed.alerts:
             detail = "no alert in the body can be taken"
-            raise Refusal(HTTPStatus.UNPROCESSABLE_CONTENT, detail, errors=bounded_problems(parsed.rejected))
+            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=bounded_problems(parsed.rejected))
         return parsed
 
 
 def utc_now() -> datetime:
     """Give the time."""
-    return datetime.now(UTC)  # noqa: TID251  # the clock that everything else is handed
+    return datetime.now(UTC)  # the clock that everything else is handed
 
 
 def create_app(  # the six things that a gateway is made of

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client  # noqa: TID251  # the gateway is no workflow
+from temporalio.client import Client  # the gateway is no workflow
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -79,6 +79,8 @@ class TemporalDispatcher:
             raise TransientError("Temporal did not accept the alerts in time", retry_after=_RETRY_AFTER) from error
         except RPCError as error:
             raise _translated(error) from error
+        except RuntimeError as error:  # what the client raises as long as it has never been connected
+            raise _unreachable(error) from error
 
     async def check(self) -> None:
         """Ask for the namespace.
@@ -94,6 +96,8 @@ class TemporalDispatcher:
             raise TransientError("Temporal does not answer in time") from error
         except RPCError as error:
             raise TransientError(f"Temporal: {cut_text(error.message, 200)}") from error
+        except RuntimeError as error:
+            raise _unreachable(error) from error
 
     async def _signal_with_start(self, group: AlertGroup, batch: AlertBatch) -> None:
         playbook = group.playbook
@@ -164,6 +168,10 @@ def _translated(error: RPCError) -> TransientError | PermanentError:
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
         return PermanentError(f"Temporal refuses the incident: {message}")
     return TransientError(f"Temporal did not accept the alerts: {message}", retry_after=_RETRY_AFTER)
+
+
+def _unreachable(error: RuntimeError) -> TransientError:
+    return TransientError(f"Temporal cannot be reached: {cut_text(str(error), 200)}", retry_after=_RETRY_AFTER)
 
 
 def _no_namespace(error: RPCError) -> bool:

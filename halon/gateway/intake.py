@@ -88,8 +88,9 @@ class Intake:
         """Hand over every group, also when one fails: the others must not wait for the sender's next try."""
         results = await asyncio.gather(*(self.dispatcher.dispatch(group) for group in groups), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
-        for failure in sorted(failures, key=lambda error: isinstance(error, TransientError)):
-            raise failure
+        if failures:
+            # When one may still succeed, the sender has to come back, whatever else went wrong.
+            raise min(failures, key=lambda error: not isinstance(error, TransientError))
 
     async def _record(self, source: str, unmatched: Sequence[Unmatched], now: datetime) -> None:
         records = [_unmatched_record(source, one, now) for one in unmatched]

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def _wall_clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  # the outside world's clock, which only read actions ask
+    return datetime.now(UTC)  # the outside world's clock, which only read actions ask
 
 
 class Env:

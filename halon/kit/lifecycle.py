@@ -5,7 +5,7 @@ This is where dry run, drift, idempotency and undo live, so that the author of a
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.base import JsonObject, canonical
@@ -46,8 +46,7 @@ class Lifecycle:
         action = self._registry.parse(request.call)
         if not isinstance(action, Read):
             raise InvalidInput(f"{request.call.action} changes something: it is planned and applied, not run")
-        read: Read[Output] = action
-        output = await read.run(self._env)
+        output = await cast("Read[Output]", action).run(self._env)
         return ReadResult(output=output.model_dump(mode="json"), hints=self._registry.hints(request.call.action))
 
     async def plan(self, request: PlanRequest) -> Plan:

@@ -138,7 +138,7 @@ def _load(module_name: str) -> type[Action]:
 
 def _wrong_with(action: type[Action]) -> str:
     """Say how an action is declared wrongly; empty when it is not."""
-    kind = next((one for one in (Notice, Read, Change) if issubclass(action, one)), None)
+    kind = _kind(action)
     if kind is None:
         return "must be a Read, a Notice or a Change"
     if not hasattr(action, "example"):
@@ -149,6 +149,10 @@ def _wrong_with(action: type[Action]) -> str:
     if action.effect not in allowed:
         return f"has effect `{action.effect}`, but a {kind.__name__} has {' or '.join(sorted(allowed))}"
     return ""
+
+
+def _kind(action: type[Action]) -> type[Any] | None:
+    return next((one for one in (Notice, Read, Change) if issubclass(action, one)), None)
 
 
 def _actions_in(module: ModuleType) -> Iterable[type[Action]]:

@@ -1,18 +1,18 @@
 """A world that answers by script: what a playbook's test gives, and sensible answers where it gives none.
 
 A change that nothing is said about is planned from its parameters, takes effect, is confirmed, and can be taken back. A
-read must be given, because only the author knows what the playbook should see.
+read whose output is used must be given, because only the author knows what the playbook should see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from halon.contracts.base import Json, JsonObject, canonical
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Row, Settlement, Undo
 from halon.core.runtime import ActionFailed
 from halon.core.virtual import Answer
-from halon.errors import InvalidInput
+from halon.playbook.actions import ActionSchema, ActionSchemas
 from halon.playbook.given import (
     GivenApply,
     GivenChange,
@@ -25,45 +25,11 @@ from halon.playbook.given import (
     Scripts,
 )
 from halon.playbook.outputs import no_data
-
-Hint = Literal["duration", "timestamp"]
+from halon.playbook.params import complaints
 
 _MAX_SUMMARY = 200
 
 T = TypeVar("T")
-
-
-class Targeted(Protocol):
-    """An action with its parameters."""
-
-    def target(self) -> str:
-        """Where it acts."""
-        ...
-
-
-class TestedActions(Protocol):
-    """What the tests of a playbook need to know of the actions that are installed. `halon.kit.registry` has it."""
-
-    @property
-    def effects(self) -> Mapping[str, Effect]:
-        """How far each action reaches, by name."""
-        ...
-
-    def hints(self, name: str) -> Mapping[str, Hint]:
-        """Which paths of a read action's output are durations or timestamps."""
-        ...
-
-    def output_schema(self, name: str) -> JsonObject | None:
-        """JSON Schema of what a read action answers; None for a change."""
-        ...
-
-    def parse(self, call: ActionCall) -> Targeted:
-        """Give the action with its parameters.
-
-        Raises:
-            InvalidInput: a parameter is wrong.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -82,7 +48,9 @@ class ScriptedWorld:
     """`halon.core.virtual.World`, by script."""
 
     scripts: Scripts
-    actions: TestedActions
+    actions: ActionSchemas
+    ignores: Callable[[str], bool]
+    """Whether nothing looks at what the read at this path answers."""
     missing: list[str] = field(default_factory=list[str])
     """What the test should have given and did not, one sentence each."""
     log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -99,14 +67,14 @@ class ScriptedWorld:
         return frozenset(self._turn)
 
     def read(self, call: ActionCall, step: str) -> Answer[ReadResult]:
-        """Give the next answer; a notice that nothing is said about is delivered."""
-        try:
-            self.actions.parse(call)
-        except InvalidInput as error:
-            return Answer(ActionFailed(str(error), kind="invalid_input"))
+        """Give the next answer. Where nothing is said, a notice is delivered, and a read that nobody uses done."""
+        action = self.actions[call.action]
+        wrong = _wrong_params(call, action)
+        if wrong is not None:
+            return Answer(wrong)
         key = _lookup(self.scripts.reads, call.action, step)
         if key is None:
-            if self.actions.effects.get(call.action) is Effect.NOTIFY:
+            if action.effect is Effect.NOTIFY or self.ignores(step):
                 return Answer(ReadResult(output={}))
             lacking = f"the test gives no answer of {call.action}: add `{call.action}: {{…}}` under `given`"
             self.missing.append(f"{step}: {lacking}")
@@ -114,31 +82,30 @@ class ScriptedWorld:
         given: GivenRead = _next(self.scripts.reads[key], self._turn, key)
         if given.error is not None:
             return Answer(ActionFailed(given.error, kind=given.kind), given.takes)
-        output = no_data(self.actions.output_schema(call.action) or {}) if given.no_data else given.output
-        return Answer(ReadResult(output=output, hints=dict(self.actions.hints(call.action))), given.takes)
+        output = no_data(action) if given.no_data else given.output
+        return Answer(ReadResult(output=output, hints=dict(action.hints)), given.takes)
 
     def plan(self, call: ActionCall, step: str, undoing: Plan | None) -> Answer[Plan]:
         """Plan as the script says."""
         if undoing is not None:
             return self._plan_undo(call, step, undoing)
-        try:
-            target = self.actions.parse(call).target()
-        except InvalidInput as error:
-            return Answer(ActionFailed(str(error), kind="invalid_input"))
+        wrong = _wrong_params(call, self.actions[call.action])
+        if wrong is not None:
+            return Answer(wrong)
         change = self._begin(call.action, step)
         script, form = change.script, change.script.plan
         if isinstance(form, GivenPlanFailure):
             change.spent = True
             return Answer(ActionFailed(form.error, kind=form.kind), script.takes)
         if isinstance(form, GivenPlan):
-            return Answer(self._planned(call, target, form, script), script.takes)
+            return Answer(self._planned(call, form, script), script.takes)
         kind, reason = form, script.reason
         if kind == "change" and change.there is not None and change.there.params == call.params:
             kind, reason = "nothing", "it is there already"
         change.spent = change.spent or kind == "refused"
         if kind == "change":
-            return Answer(self._planned(call, target, GivenPlan(after=call.params), script), script.takes)
-        return Answer(self._without_change(call, target, kind, reason or "the test says so"), script.takes)
+            return Answer(self._planned(call, GivenPlan(after=call.params), script), script.takes)
+        return Answer(self._without_change(call, kind, reason or "the test says so"), script.takes)
 
     def apply(self, plan: Plan, step: str, key: str) -> Answer[Applied]:
         """Apply as the script says. The same key again finds its own work done."""
@@ -176,12 +143,12 @@ class ScriptedWorld:
         if given.error is not None:
             return Answer(ActionFailed(given.error, kind=given.kind))
         if given.refused is not None:
-            return Answer(self._without_change(call, undoing.target, "refused", given.refused))
+            return Answer(self._without_change(call, "refused", given.refused))
         if change.there is None:
             reason = "it never took effect, or has been put back already"
-            return Answer(self._without_change(call, undoing.target, "nothing", reason))
+            return Answer(self._without_change(call, "nothing", reason))
         back = GivenPlan(before=undoing.after, after=undoing.before, summary=f"Take back: {undoing.summary}")
-        plan = self._planned(call, undoing.target, back, GivenChange(undo="none"))
+        plan = self._planned(call, back, GivenChange(undo="none"))
         self._undoing[_place(plan, step)] = (change, given)
         return Answer(plan)
 
@@ -199,10 +166,10 @@ class ScriptedWorld:
     def _current(self, action: str, step: str) -> _Change:
         return self._changes.get((action, step)) or self._begin(action, step)
 
-    def _planned(self, call: ActionCall, target: str, form: GivenPlan, script: GivenChange) -> Plan:
+    def _planned(self, call: ActionCall, form: GivenPlan, script: GivenChange) -> Plan:
         undo = script.undo
-        if undo == "none":
-            way_back = Undo(reason="the test says that there is no way back")
+        if undo == "none" or not self.actions[call.action].undoable:
+            way_back = Undo(reason=f"{call.action} cannot be taken back")
         elif isinstance(undo, GivenUndo) and undo.none is not None:
             way_back = Undo(reason=undo.none)
         else:
@@ -211,8 +178,8 @@ class ScriptedWorld:
             kind="change",
             action=call.action,
             params=call.params,
-            effect=self.actions.effects.get(call.action, Effect.CHANGE),
-            target=form.target or target,
+            effect=self.actions[call.action].effect,
+            target=form.target or call.action,
             summary=form.summary or _summary(call),
             before=form.before,
             after=form.after,
@@ -227,16 +194,25 @@ class ScriptedWorld:
         changed: JsonObject = {"before": form.before, "after": form.after or plan.after}
         return plan.model_copy(update={**changed, "rows": _rows(form.before, form.after or plan.after)})
 
-    def _without_change(self, call: ActionCall, target: str, kind: Literal["nothing", "refused"], reason: str) -> Plan:
+    def _without_change(self, call: ActionCall, kind: Literal["nothing", "refused"], reason: str) -> Plan:
         return Plan(
             kind=kind,
             action=call.action,
             params=call.params,
-            effect=self.actions.effects.get(call.action, Effect.CHANGE),
-            target=target,
+            effect=self.actions[call.action].effect,
+            target=call.action,
             summary=f"{'Nothing to do for' if kind == 'nothing' else 'Refused:'} {_summary(call)}",
             reason=reason,
         )
+
+
+def _wrong_params(call: ActionCall, action: ActionSchema) -> ActionFailed | None:
+    """What the action would say of parameters that it cannot take."""
+    found = complaints(call.params, action.params, frozenset())
+    if not found:
+        return None
+    said = "; ".join(f"{'.'.join(map(str, path))} {message}".strip() for path, message, _ in found)
+    return ActionFailed(f"{call.action}: {said}", kind="invalid_input")
 
 
 def _lookup(scripts: Mapping[Key, object], action: str, step: str) -> Key | None:

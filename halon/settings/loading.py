@@ -29,7 +29,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         Misconfigured: the file that was named cannot be read.
         DocumentError: it is wrong; `problems` says where and how.
     """
-    named = path or _named(os.environ if environ is None else environ)  # noqa: TID251  # the only reader
+    named = path or _named(os.environ if environ is None else environ)  # the only reader
     file = named or Path(DEFAULT_FILE)
     if named is None and not file.exists():
         return anchored(Settings(), Path.cwd())

@@ -19,7 +19,7 @@ def resolve(ref: SecretRef, setting: str, environ: Mapping[str, str] | None = No
         Misconfigured: the variable is not set, the file cannot be read, or there is nothing in it.
     """
     if ref.env is not None:
-        text = (os.environ if environ is None else environ).get(ref.env)  # noqa: TID251  # the only reader
+        text = (os.environ if environ is None else environ).get(ref.env)  # the only reader
         if text is None:
             raise Misconfigured(f"`{setting}` names the environment variable {ref.env}, which is not set")
         where = f"the environment variable {ref.env}"

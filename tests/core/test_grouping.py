@@ -55,7 +55,7 @@ def test_alerts_with_the_same_labels_are_one_incident_whatever_else_differs() ->
 
 def test_an_id_is_the_playbook_and_ten_digits_and_stays_the_same_for_ever() -> None:
     assert group_id(playbook(group_by=["namespace"]), alert(), NOW) == "crashloop-6d4c173f22"
-    assert group_id(playbook(), alert(), NOW) == "crashloop-SINGLE"
+    assert group_id(playbook(), alert(), NOW) == "crashloop-d739c86d59"
 
 
 def test_values_do_not_run_into_each_other() -> None:
@@ -127,9 +127,7 @@ def test_a_run_carries_the_playbooks_that_it_calls_wherever_they_are_called() ->
         one.metadata.name: one
         for one in [
             playbook("a", [call("b"), {"parallel": {"x": {"steps": [call("c")]}}}]),
-            playbook(
-                "b", [{"switch": {"cases": [{"if": "${{ true }}", "steps": [call("d")]}], "default": other}}]
-            ),
+            playbook("b", [{"switch": {"cases": [{"if": "${{ true }}", "steps": [call("d")]}], "default": other}}]),
             playbook("c", [STOP | {"on_failure": [call("e")]}]),
             playbook("d", [{"for_each": {"in": "${{ [1] }}", "max_items": 1, "steps": [call("not-there")]}}]),
             playbook("e"),

@@ -86,7 +86,7 @@ def test_on_a_console_people_read_text() -> None:
     told = run("telemetry: {log_format: console, log_level: warning}")
     assert "alert.received" not in told.stderr
     assert "it.failed" in told.stderr
-    with pytest.raises(ValueError, match="Expecting value"):
+    with pytest.raises(ValueError, match="Extra data"):
         json.loads(told.stderr.splitlines()[0])
 
 

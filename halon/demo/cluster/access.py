@@ -46,7 +46,9 @@ class User:
     def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Whether a request is allowed."""
         request = (verb, group, resource, namespace)
-        return any(rule.covers(*request) for rule in self.allow) and not any(rule.covers(*request) for rule in self.deny)
+        return any(rule.covers(*request) for rule in self.allow) and not any(
+            rule.covers(*request) for rule in self.deny
+        )
 
     @property
     def is_unrestricted(self) -> bool:

@@ -107,7 +107,7 @@ def _merge(target: Json, wanted: Json) -> Json:
     return target
 
 
-def _step(here: Any, part: str) -> Any:  # noqa: ANN401  # any JSON value may stand there
+def _step(here: Any, part: str) -> Any:  # any JSON value may stand there
     if part.startswith("f:"):
         return here.get(part[2:]) if is_object(here) else None
     identity: Json = json.loads(part[2:])
@@ -115,7 +115,7 @@ def _step(here: Any, part: str) -> Any:  # noqa: ANN401  # any JSON value may st
     return next((item for item in candidates if identity.items() <= item.items()), None)
 
 
-def _at(obj: Json, path: Path) -> Any:  # noqa: ANN401  # any JSON value may stand there
+def _at(obj: Json, path: Path) -> Any:  # any JSON value may stand there
     here: Any = obj
     for part in path:
         here = _step(here, part)

@@ -16,8 +16,9 @@ def budget_status(world: World, budget: Json) -> Json:
     selector = child(spec, "selector")
     pods = [
         pod
-        for pod in world.store.list(PODS, namespace_of(budget))
-        if selector_matches(selector, labels_of(pod)) and child(pod, "status").get("phase") not in {"Succeeded", "Failed"}
+        for pod in world.store.items(PODS, namespace_of(budget))
+        if selector_matches(selector, labels_of(pod))
+        and child(pod, "status").get("phase") not in {"Succeeded", "Failed"}
     ]
     expected = len(pods)
     healthy = sum(1 for pod in pods if is_pod_ready(pod) and not is_deleting(pod))
@@ -55,7 +56,7 @@ def eviction_refusal(world: World, pod: Json) -> ApiError | None:
         return None
     covering = [
         budget
-        for budget in world.store.list(BUDGETS, namespace_of(pod))
+        for budget in world.store.items(BUDGETS, namespace_of(pod))
         if selector_matches(child(budget, "spec", "selector"), labels_of(pod))
     ]
     if not covering:

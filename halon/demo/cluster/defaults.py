@@ -98,7 +98,9 @@ def _daemon_set(obj: Json) -> None:
     _fill(spec, revisionHistoryLimit=10)
     _fill(ensure(spec, "updateStrategy"), type="RollingUpdate")
     _template(spec)
-    _fill(ensure(obj, "status"), currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0)
+    _fill(
+        ensure(obj, "status"), currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0
+    )
 
 
 def _job_spec(spec: Json) -> None:

@@ -63,7 +63,7 @@ def dependents(world: World, owner: Json) -> list[tuple[Resource, Json]]:
     return [
         (resource, obj)
         for resource in world.store.resources()
-        for obj in world.store.list(resource, namespace_of(owner))
+        for obj in world.store.items(resource, namespace_of(owner))
         if any(reference.get("uid") == uid for reference in objects(obj, "metadata", "ownerReferences"))
     ]
 

@@ -28,23 +28,29 @@ _SUBRESOURCE_VERBS = {"eviction": ["create"], "log": ["get"]}
 def discover(path: str) -> Json | None:
     """Answer a path of discovery, or None when it is none."""
     parts = [part for part in path.split("/") if part]
+    return _roots().get("/".join(parts)) or _group_answer(parts)
+
+
+def _roots() -> dict[str, Json]:
+    """Answer the paths at the top."""
+    groups = [_group(group) for group, _ in GROUP_VERSIONS if group]
+    roots = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in GROUP_VERSIONS]
+    return {
+        "version": VERSION,
+        "api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
+        "apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
+        "openapi/v3": {"paths": {root: {"serverRelativeURL": f"/openapi/v3/{root}"} for root in roots}},
+    }
+
+
+def _group_answer(parts: list[str]) -> Json | None:
     match parts:
-        case ["version"]:
-            return VERSION
-        case ["api"]:
-            return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-        case ["apis"]:
-            groups = [_group(group) for group, _ in GROUP_VERSIONS if group]
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
         case ["api", version] if ("", version) in GROUP_VERSIONS:
             return _resource_list("", version)
         case ["apis", group] if any(group == known for known, _ in GROUP_VERSIONS):
             return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
         case ["apis", group, version] if (group, version) in GROUP_VERSIONS:
             return _resource_list(group, version)
-        case ["openapi", "v3"]:
-            roots = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in GROUP_VERSIONS]
-            return {"paths": {root: {"serverRelativeURL": f"/openapi/v3/{root}"} for root in roots}}
         case ["openapi", "v3", *root]:
             return _openapi("/" + "/".join(root))
         case _:
@@ -53,7 +59,9 @@ def discover(path: str) -> Json | None:
 
 def _group(group: str) -> Json:
     versions = [
-        {"groupVersion": f"{group}/{version}", "version": version} for known, version in GROUP_VERSIONS if known == group
+        {"groupVersion": f"{group}/{version}", "version": version}
+        for known, version in GROUP_VERSIONS
+        if known == group
     ]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 

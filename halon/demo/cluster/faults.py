@@ -80,9 +80,7 @@ class Faults:
 
     def as_json(self) -> list[Json]:
         """List the faults that still wait, with the number of requests that each is for."""
-        return [
-            {**asdict(armed.fault), "kind": armed.fault.kind.value, "count": armed.left} for armed in self._armed
-        ]
+        return [{**asdict(armed.fault), "kind": armed.fault.kind.value, "count": armed.left} for armed in self._armed]
 
 
 def read_fault(body: Json) -> Fault:

@@ -24,7 +24,7 @@ _EMPTY: Json = {}
 
 def system_clock() -> datetime:
     """Tell the machine's time."""
-    return datetime.now(UTC)  # noqa: TID251  # a server has a clock of its own; nothing decides by it in Halon
+    return datetime.now(UTC)  # a server has a clock of its own; nothing decides by it in Halon
 
 
 def is_object(value: object) -> TypeGuard[Json]:

@@ -43,7 +43,7 @@ def read_patch(media_type: str, body: object) -> Patch:
     raise bad_request(f"error decoding patch: {kind.value} must be {wanted}")
 
 
-def merge(target: Any, patch: Any) -> Any:  # noqa: ANN401  # RFC 7386 is defined on any JSON value
+def merge(target: Any, patch: Any) -> Any:  # RFC 7386 is defined on any JSON value
     """Apply a merge patch and return the result; neither argument is changed."""
     if not is_object(patch):
         return clone(patch)
@@ -72,7 +72,7 @@ def apply_operations(target: Json, operations: list[Any]) -> Json:
     return document
 
 
-def _apply_one(document: Any, operation: Json) -> Any:  # noqa: ANN401  # an operation may replace the whole document
+def _apply_one(document: Any, operation: Json) -> Any:  # an operation may replace the whole document
     path, kind = _pointer(operation.get("path")), operation.get("op")
     if kind == "test":
         if not _same(_look_up(document, path), operation.get("value")):
@@ -104,7 +104,7 @@ def _pointer(text: object) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 
-def _look_up(document: Any, path: list[str]) -> Any:  # noqa: ANN401  # any JSON value may stand there
+def _look_up(document: Any, path: list[str]) -> Any:  # any JSON value may stand there
     here = document
     for part in path:
         if is_object(here) and part in here:
@@ -124,7 +124,7 @@ def _index(part: str, length: int) -> int:
     return int(part)
 
 
-def _add(document: Any, path: list[str], value: Any) -> Any:  # noqa: ANN401  # an empty path is the whole document
+def _add(document: Any, path: list[str], value: Any) -> Any:  # an empty path is the whole document
     if not path:
         return value
     parent = _look_up(document, path[:-1])
@@ -137,7 +137,7 @@ def _add(document: Any, path: list[str], value: Any) -> Any:  # noqa: ANN401  # 
     return document
 
 
-def _remove(document: Any, path: list[str]) -> Any:  # noqa: ANN401  # an empty path is the whole document
+def _remove(document: Any, path: list[str]) -> Any:  # an empty path is the whole document
     if not path:
         return None
     parent = _look_up(document, path[:-1])

@@ -77,7 +77,13 @@ RESOURCES = (
         has_generation=True,
     ),
     Resource(
-        "", "v1", "replicationcontrollers", "ReplicationController", short=("rc",), categories=_ALL, subresources=_SCALED
+        "",
+        "v1",
+        "replicationcontrollers",
+        "ReplicationController",
+        short=("rc",),
+        categories=_ALL,
+        subresources=_SCALED,
     ),
     Resource("", "v1", "resourcequotas", "ResourceQuota", short=("quota",), subresources=_STATUS),
     Resource("", "v1", "secrets", "Secret"),

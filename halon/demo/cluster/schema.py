@@ -100,9 +100,9 @@ class _Reader:
                 self._findings.missing.append(FieldProblem.required(f"{path}.{key}" if path else key))
         return known
 
-    def _value(  # noqa: ANN401  # any JSON value may stand here
+    def _value(  # any JSON value may stand here
         self, kind: str, value: Any, path: str, *, quantity: bool = False
-    ) -> Any:  # noqa: ANN401  # and comes out copied
+    ) -> Any:  # and comes out copied
         if kind.startswith("List["):
             if not is_list(value):
                 raise self._mistyped(value, path, "[]" + kind[5:-1])
@@ -124,9 +124,9 @@ class _Reader:
             raise self._mistyped(value, path, kind)
         return self.model(kind, value, path)
 
-    def _scalar(  # noqa: ANN401  # any JSON value may stand here
+    def _scalar(  # any JSON value may stand here
         self, kind: str, value: Any, path: str, *, quantity: bool
-    ) -> Any:  # noqa: ANN401  # and comes out copied
+    ) -> Any:  # and comes out copied
         is_bool, is_int, is_str = isinstance(value, bool), isinstance(value, int), isinstance(value, str)
         if quantity and is_int and not is_bool:
             return str(value)
@@ -146,4 +146,3 @@ class _Reader:
             f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
             f"json: cannot unmarshal {got} into Go struct field {resource.kind}.{path} of type {wanted}"
         )
-

@@ -16,7 +16,12 @@ class ApiError(Exception):
     """A request is refused. Raised anywhere below the HTTP edge, which writes `body` with `code`."""
 
     def __init__(
-        self, code: int, reason: str, message: str, details: Json | None = None, headers: Mapping[str, str] | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Json | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -72,7 +77,7 @@ class FieldProblem:
         return FieldProblem(field, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401  # any JSON value may be refused
+def _shown(value: Any) -> str:  # any JSON value may be refused
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -65,7 +65,7 @@ class Store:
         """Find one object."""
         return self._objects.get(resource, {}).get((namespace, name))
 
-    def list(self, resource: Resource, namespace: str = "") -> list[Json]:
+    def items(self, resource: Resource, namespace: str = "") -> list[Json]:
         """List a resource's objects in order of namespace and name; without a namespace, those of all."""
         table = self._objects.get(resource, {})
         return [table[key] for key in sorted(table) if not namespace or key[0] == namespace]

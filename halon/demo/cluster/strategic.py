@@ -56,6 +56,15 @@ def strategic_merge(target: Json, patch: Json) -> Json:
         return {}
     if directive not in {None, "merge"}:
         raise bad_request(f"unknown patch directive: {directive}")
+    merged = _merge_fields(target, patch)
+    for key, order in patch.items():
+        field = key.removeprefix(_ORDER)
+        if key.startswith(_ORDER) and field not in patch and is_list(merged.get(field)) and is_list(order):
+            merged[field] = _ordered(field, merged[field], order)
+    return merged
+
+
+def _merge_fields(target: Json, patch: Json) -> Json:
     merged = dict(target)
     retained = patch.get(_RETAIN)
     if is_list(retained):
@@ -69,20 +78,16 @@ def strategic_merge(target: Json, patch: Json) -> Json:
             merged.pop(key, None)
         else:
             merged[key] = _merge_value(key, merged.get(key), value, patch.get(_ORDER + key))
-    for key, order in patch.items():
-        field = key.removeprefix(_ORDER)
-        if key.startswith(_ORDER) and field not in patch and is_list(merged.get(field)) and is_list(order):
-            merged[field] = _ordered(field, merged[field], order)
     return merged
 
 
-def _delete_from_set(merged: Json, field: str, gone: Any) -> None:  # noqa: ANN401  # comes from the caller
+def _delete_from_set(merged: Json, field: str, gone: Any) -> None:  # comes from the caller
     present = merged.get(field)
     if is_list(present) and is_list(gone):
         merged[field] = [item for item in present if item not in gone]
 
 
-def _merge_value(field: str, before: Any, value: Any, order: Any) -> Any:  # noqa: ANN401  # any JSON value may be patched
+def _merge_value(field: str, before: Any, value: Any, order: Any) -> Any:  # any JSON value may be patched
     if is_object(value):
         return strategic_merge(before if is_object(before) else {}, value)
     if not is_list(value):
@@ -125,7 +130,7 @@ def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
     key = merge_key(field, order)
     names = [item[key] for item in order] if key else order
 
-    def rank(item: Any) -> int:  # noqa: ANN401  # an element, or a plain value of a set
+    def rank(item: Any) -> int:  # an element, or a plain value of a set
         name = item.get(key) if key and is_object(item) else item
         return names.index(name) if name in names else -1
 

@@ -84,7 +84,7 @@ def _age(moment: object, now: datetime) -> str:
 
 
 def _at(*path: str, default: object = _NONE) -> Cell:
-    def cell(obj: Json, _: datetime) -> Any:  # noqa: ANN401  # any plain value may stand there
+    def cell(obj: Json, _: datetime) -> Any:  # any plain value may stand there
         value = child(obj, *path[:-1]).get(path[-1])
         return default if value in (None, "") else value
 
@@ -99,7 +99,9 @@ def _pod_status(pod: Json, _: datetime) -> str:
     """Tell a pod's state in one word, as kubectl does: what its containers wait for comes before its phase."""
     shown = str(child(pod, "status").get("reason") or child(pod, "status").get("phase") or "Unknown")
     for container in reversed(objects(pod, "status", "containerStatuses")):
-        reason = child(container, "state", "waiting").get("reason") or child(container, "state", "terminated").get("reason")
+        reason = child(container, "state", "waiting").get("reason") or child(container, "state", "terminated").get(
+            "reason"
+        )
         if reason:
             shown = str(reason)
     return "Terminating" if is_deleting(pod) else shown

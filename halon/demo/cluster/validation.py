@@ -48,7 +48,9 @@ def validate_change(resource: Resource, before: Json, after: Json) -> list[Field
 def _metadata(resource: Resource, obj: Json) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
     name = name_of(obj)
-    pattern, longest = (_DNS_LABEL, _MAX_LABEL) if resource.kind in {"Namespace", "Service"} else (_SUBDOMAIN, _MAX_NAME)
+    pattern, longest = (
+        (_DNS_LABEL, _MAX_LABEL) if resource.kind in {"Namespace", "Service"} else (_SUBDOMAIN, _MAX_NAME)
+    )
     if resource.kind not in _PATH_NAMES and (not pattern.fullmatch(name) or len(name) > longest):
         detail = (
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "

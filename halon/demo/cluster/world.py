@@ -56,7 +56,7 @@ class World:
         changed["status"] = status
         return self.store.put(resource, changed)
 
-    def record(  # noqa: PLR0913  # an event has these six facts
+    def record(  # an event has these six facts
         self,
         resource: Resource,
         about: Json,

@@ -106,6 +106,8 @@ class Writes:
         resource = target.resource
         body = {**body, "metadata": dict(child(body, "metadata"))}
         metadata = body["metadata"]
+        if target.name:
+            metadata.setdefault("name", target.name)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = f"{metadata['generateName']}{random_suffix()}"
         self._check_header(target, body, metadata)
@@ -191,7 +193,7 @@ class Writes:
                 raise conflict(target.resource, target.name, why)
         return obj, obj if options.dry_run else delete(self._world, target.resource, obj, how)
 
-    def _update(  # noqa: PLR0913  # the ways to get here differ in these
+    def _update(  # the ways to get here differ in these
         self, target: Target, current: Json, wanted: Json, options: WriteOptions, *, only_status: bool, is_patch: bool
     ) -> Written:
         resource, findings = target.resource, Findings()
@@ -279,9 +281,7 @@ class Writes:
             if "status" in current:
                 obj["status"] = clone(current["status"])
 
-    def _check(
-        self, target: Target, obj: Json, findings: Findings, problems: list[FieldProblem] | None = None
-    ) -> None:
+    def _check(self, target: Target, obj: Json, findings: Findings, problems: list[FieldProblem] | None = None) -> None:
         found = findings.missing + (problems or []) + validate(target.resource, obj)
         if found:
             unique = list({(problem.field, problem.reason): problem for problem in found}.values())
@@ -296,7 +296,7 @@ def patched(current: Json, patch: Patch) -> Json:
     """
     if is_list(patch.body):
         return apply_operations(current, patch.body)
-    if patch.kind is PatchKind.STRATEGIC:
+    if patch.kind is PatchKind.STRATEGIC and is_object(patch.body):
         return strategic_merge(current, patch.body)
     merged: Json = merge(current, patch.body)
     return merged

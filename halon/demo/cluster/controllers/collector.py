@@ -16,12 +16,12 @@ class Collector:
 
     def reconcile(self) -> datetime | None:
         """Collect what is to be collected."""
-        for namespace in self._world.store.list(NAMESPACES):
+        for namespace in self._world.store.items(NAMESPACES):
             if is_deleting(namespace):
                 self._empty(namespace)
             elif self._world.store.get(SERVICE_ACCOUNTS, name_of(namespace), "default") is None:
                 self._give_account(name_of(namespace))
-        everything = [(kind, obj) for kind in self._world.store.resources() for obj in self._world.store.list(kind)]
+        everything = [(kind, obj) for kind in self._world.store.resources() for obj in self._world.store.items(kind)]
         alive = {uid_of(obj) for _, obj in everything}
         for resource, obj in everything:
             self._collect(resource, obj, alive)
@@ -29,9 +29,7 @@ class Collector:
 
     def _give_account(self, namespace: str) -> None:
         account: Json = {"apiVersion": "v1", "kind": "ServiceAccount"}
-        self._world.store.put(
-            SERVICE_ACCOUNTS, {**account, "metadata": self._world.new_metadata("default", namespace)}
-        )
+        self._world.store.put(SERVICE_ACCOUNTS, {**account, "metadata": self._world.new_metadata("default", namespace)})
 
     def _empty(self, namespace: Json) -> None:
         """Delete what a namespace holds, and then the namespace."""
@@ -39,7 +37,7 @@ class Collector:
             (resource, obj)
             for resource in self._world.store.resources()
             if resource.namespaced
-            for obj in self._world.store.list(resource, name_of(namespace))
+            for obj in self._world.store.items(resource, name_of(namespace))
         ]
         for resource, obj in held:
             if not is_deleting(obj):
@@ -64,7 +62,12 @@ class Collector:
         left = dependents(self._world, obj)
         for kind, owned in left:
             if not is_deleting(owned):
-                delete(self._world, kind, owned, HowToDelete(propagation="Foreground" if kind is not PODS else "Background"))
+                delete(
+                    self._world,
+                    kind,
+                    owned,
+                    HowToDelete(propagation="Foreground" if kind is not PODS else "Background"),
+                )
         if left:
             return
         changed = clone(obj)

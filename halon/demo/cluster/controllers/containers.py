@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Literal
 
 from halon.demo.cluster.objects import Json, timestamp
 from halon.demo.cluster.timing import Timing
@@ -33,7 +34,7 @@ class Phase(Enum):
 class Notice:
     """An event that a step asks to have recorded."""
 
-    is_warning: bool
+    kind: Literal["Normal", "Warning"]
     reason: str
     message: str
 
@@ -63,7 +64,9 @@ class Container:
     @property
     def image_identity(self) -> str:
         """The image's digest."""
-        return f"docker.io/library/{self.image.partition(':')[0]}@sha256:{hashlib.sha256(self.image.encode()).hexdigest()}"
+        return (
+            f"docker.io/library/{self.image.partition(':')[0]}@sha256:{hashlib.sha256(self.image.encode()).hexdigest()}"
+        )
 
     @property
     def fails(self) -> bool:
@@ -75,7 +78,10 @@ class Container:
         if self.phase is Phase.CREATING and "missing" in self.image:
             self.phase, self.due = Phase.UNPULLED, None
             text = f'Failed to pull image "{self.image}": not found'
-            return [Notice(True, "Failed", text), Notice(True, "BackOff", f'Back-off pulling image "{self.image}"')]
+            return [
+                Notice("Warning", "Failed", text),
+                Notice("Warning", "BackOff", f'Back-off pulling image "{self.image}"'),
+            ]
         if self.phase in {Phase.CREATING, Phase.BACKING_OFF}:
             return self._start(now, timing)
         if self.phase is Phase.RUNNING and self.fails:
@@ -92,16 +98,18 @@ class Container:
         self.log = [(now, f"starting {self.image}")]
         pulled = f'Container image "{self.image}" already present on machine'
         notices = [
-            Notice(False, "Pulled", pulled),
-            Notice(False, "Created", f"Created container: {self.name}"),
-            Notice(False, "Started", f"Started container {self.name}"),
+            Notice("Normal", "Pulled", pulled),
+            Notice("Normal", "Created", f"Created container: {self.name}"),
+            Notice("Normal", "Started", f"Started container {self.name}"),
         ]
         if self.fails:
             self.due = now + timing.crash
             self.log.append((now, "connecting to the database"))
         elif "unready" in self.image:
             self.due = None
-            notices.append(Notice(True, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"))
+            notices.append(
+                Notice("Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")
+            )
         else:
             self.due = now + timing.ready
             self.log.append((now, "listening on :8080"))
@@ -122,7 +130,7 @@ class Container:
             return []
         wait: timedelta = min(timing.backoff * 2 ** min(self.restarts, 16), timing.backoff_limit)
         self.phase, self.due = Phase.BACKING_OFF, now + wait
-        return [Notice(True, "BackOff", f"Back-off restarting failed container {self.name}")]
+        return [Notice("Warning", "BackOff", f"Back-off restarting failed container {self.name}")]
 
     def replace_image(self, image: str, now: datetime, timing: Timing) -> None:
         """Restart with another image, as the kubelet does when a pod's spec changes."""

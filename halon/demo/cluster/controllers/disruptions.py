@@ -15,6 +15,6 @@ class Disruptions:
 
     def reconcile(self) -> datetime | None:
         """Bring every budget's status up to date."""
-        for budget in self._world.store.list(BUDGETS):
+        for budget in self._world.store.items(BUDGETS):
             self._world.write_status(BUDGETS, budget, budget_status(self._world, budget))
         return None

@@ -47,7 +47,7 @@ class Kubelet:
 
     def reconcile(self) -> datetime | None:
         """Start, step and stop what is due."""
-        pods = self._world.store.list(PODS)
+        pods = self._world.store.items(PODS)
         present = {uid_of(pod) for pod in pods}
         self._runs = {uid: run for uid, run in self._runs.items() if uid in present}
         for pod in pods:
@@ -70,8 +70,7 @@ class Kubelet:
             if container.due is not None and container.due <= now:
                 moved = True
                 for notice in container.step(now, self._world.timing):
-                    kind = "Warning" if notice.is_warning else "Normal"
-                    self._world.record(PODS, pod, kind, notice.reason, notice.message, "kubelet")
+                    self._world.record(PODS, pod, notice.kind, notice.reason, notice.message, "kubelet")
         if moved:
             self._write(pod, run)
 
@@ -148,9 +147,7 @@ class Kubelet:
         names = [str(spec.get("name")) for spec in objects(pod, "spec", "containers")]
         if not container_name and len(names) > 1:
             listed = " ".join(names)
-            raise bad_request(
-                f"a container name must be specified for pod {name_of(pod)}, choose one of: [{listed}]"
-            )
+            raise bad_request(f"a container name must be specified for pod {name_of(pod)}, choose one of: [{listed}]")
         name = container_name or names[0]
         if name not in names:
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
@@ -163,7 +160,5 @@ class Kubelet:
                 raise bad_request(f'previous terminated container "{name}" in pod "{name_of(pod)}" not found')
             return lines
         if container is None or container.started is None:
-            raise bad_request(
-                f'container "{name}" in pod "{name_of(pod)}" is waiting to start: ContainerCreating'
-            )
+            raise bad_request(f'container "{name}" in pod "{name_of(pod)}" is waiting to start: ContainerCreating')
         return container.log

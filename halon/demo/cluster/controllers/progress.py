@@ -82,7 +82,7 @@ class Progress:
                 message = f"{name} has timed out progressing."
                 self._advance(status, deployment, "ProgressDeadlineExceeded", message, state="False")
 
-    def _advance(  # noqa: PLR0913  # a condition has these parts
+    def _advance(  # a condition has these parts
         self, status: Json, deployment: Json, reason: str, message: str, *, state: str = "True", renew: bool = True
     ) -> None:
         """Set the Progressing condition; `renew` false leaves its time when it already says the same."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 
+from halon.demo.cluster.defaults import set_defaults
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -21,7 +22,6 @@ from halon.demo.cluster.objects import (
     random_suffix,
     uid_of,
 )
-from halon.demo.cluster.defaults import set_defaults
 from halon.demo.cluster.resources import PODS, REPLICA_SETS
 from halon.demo.cluster.world import World, owner_reference
 
@@ -39,10 +39,10 @@ class ReplicaSets:
         """Bring every set's pods and status up to date."""
         self._due = []
         owned: defaultdict[str, list[Json]] = defaultdict(list)
-        for pod in self._world.store.list(PODS):
+        for pod in self._world.store.items(PODS):
             if not is_deleting(pod) and child(pod, "status").get("phase") not in {"Succeeded", "Failed"}:
                 owned[controller_of(pod)].append(pod)
-        for replica_set in self._world.store.list(REPLICA_SETS):
+        for replica_set in self._world.store.items(REPLICA_SETS):
             if not is_deleting(replica_set):
                 self._reconcile(replica_set, owned[uid_of(replica_set)])
         return min(self._due, default=None)

@@ -46,9 +46,9 @@ class Rollouts:
     def reconcile(self) -> datetime | None:
         """Bring every Deployment one step further."""
         owned: defaultdict[str, list[Json]] = defaultdict(list)
-        for replica_set in self._world.store.list(REPLICA_SETS):
+        for replica_set in self._world.store.items(REPLICA_SETS):
             owned[controller_of(replica_set)].append(replica_set)
-        deployments = [item for item in self._world.store.list(DEPLOYMENTS) if not is_deleting(item)]
+        deployments = [item for item in self._world.store.items(DEPLOYMENTS) if not is_deleting(item)]
         for deployment in deployments:
             self._reconcile(deployment, owned[uid_of(deployment)])
         return self._progress.next_deadline({uid_of(item) for item in deployments})
@@ -176,7 +176,7 @@ class Rollouts:
         for item in old:
             self._set_size(deployment, item, 0)
         owners = {uid_of(item) for item in old}
-        if not any(controller_of(pod) in owners for pod in self._world.store.list(PODS, namespace_of(deployment))):
+        if not any(controller_of(pod) in owners for pod in self._world.store.items(PODS, namespace_of(deployment))):
             self._set_size(deployment, current, bounds_of(deployment).replicas)
 
     def _shrink_old(self, deployment: Json, current: Json, old: list[Json]) -> None:

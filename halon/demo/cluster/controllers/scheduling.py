@@ -2,7 +2,17 @@
 
 from datetime import datetime
 
-from halon.demo.cluster.objects import Json, child, clone, condition_of, ensure, is_deleting, labels_of, objects, strings
+from halon.demo.cluster.objects import (
+    Json,
+    child,
+    clone,
+    condition_of,
+    ensure,
+    is_deleting,
+    labels_of,
+    objects,
+    strings,
+)
 from halon.demo.cluster.resources import NODES, PODS
 from halon.demo.cluster.world import World, set_condition
 
@@ -18,17 +28,17 @@ class Scheduler:
     def reconcile(self) -> datetime | None:
         """Bind every pod that can be bound."""
         world = self._world
-        pods = world.store.list(PODS)
+        pods = world.store.items(PODS)
         waiting = [pod for pod in pods if not child(pod, "spec").get("nodeName") and not is_deleting(pod)]
         if not waiting:
             return None
-        load = {str(node["metadata"]["name"]): 0 for node in world.store.list(NODES)}
+        load = {str(node["metadata"]["name"]): 0 for node in world.store.items(NODES)}
         for pod in pods:
             node = str(child(pod, "spec").get("nodeName") or "")
             if node in load:
                 load[node] += 1
         for pod in waiting:
-            fitting = [str(node["metadata"]["name"]) for node in world.store.list(NODES) if _fits(pod, node)]
+            fitting = [str(node["metadata"]["name"]) for node in world.store.items(NODES) if _fits(pod, node)]
             if not fitting:
                 self._refuse(pod, len(load))
                 continue
@@ -64,7 +74,9 @@ def _fits(pod: Json, node: Json) -> bool:
         return False
     tolerated = objects(pod, "spec", "tolerations")
     for taint in objects(spec, "taints"):
-        if taint.get("effect") in {"NoSchedule", "NoExecute"} and not any(_tolerates(item, taint) for item in tolerated):
+        if taint.get("effect") in {"NoSchedule", "NoExecute"} and not any(
+            _tolerates(item, taint) for item in tolerated
+        ):
             return False
     return strings(pod, "spec", "nodeSelector").items() <= labels_of(node).items()
 

@@ -1,0 +1,71 @@
+# What a person types. Each target sets up what it needs; `make` alone lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/constraints.txt
+STAMP := $(VENV)/.halon-$(shell uname -m)
+APPROVE ?=
+ARGS ?=
+WORKERS ?= auto
+
+.PHONY: help setup demo up test lint format types contracts check schema wheel lock pre-commit ci clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with the pinned versions; nothing to do when they did not change
+
+# pip, because it alone reads all of the user's own settings (PIP_* and pip.conf), a company's mirror among them.
+$(STAMP): pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Halon needs Python 3.11 or newer, and \
+	$(PYTHON) is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
+	@echo "Setting up $(VENV): a minute the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) pip
+	@$(BIN)/python -m pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK) --editable . --group dev
+	@touch $@
+
+demo: setup  ## a crash loop remediated before your eyes; APPROVE=auto for nobody at the keyboard
+	@$(BIN)/halon demo $(if $(APPROVE),--approve $(APPROVE)) $(ARGS)
+
+up: setup  ## the engine for real: Temporal, gateway and worker, with halon.yaml
+	@$(BIN)/halon up $(ARGS)
+
+test: setup  ## every test; ARGS='-k rollback' for some of them, WORKERS=0 for one process
+	@$(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
+
+lint: setup  ## ruff, and the layout that it would give
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/hadolint deploy/Dockerfile
+
+format: setup  ## mend what can be mended
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: setup  ## mypy and pyright, both strict
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+contracts: setup  ## no import crosses a layer
+	@$(BIN)/lint-imports --no-logo
+
+check: lint types contracts  ## all that needs no test run
+
+wheel: setup  ## the wheel and the sdist, in dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist
+
+lock: ## take the newest versions into requirements/constraints.txt
+	@$(PYTHON) requirements/lock.py $(LOCK)
+
+pre-commit: setup  ## run the hooks before each commit
+	@$(BIN)/pre-commit install
+
+ci: ## the gate, as the server runs it
+	@bash .ci/run
+
+clean: ## remove .venv, caches and what was built; data in .halon stays
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

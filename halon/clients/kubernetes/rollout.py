@@ -1,0 +1,232 @@
+"""How far a Deployment's rollout is, which revisions it had, and which one ran before. Pure.
+
+Revisions are told apart by their templates, never by their numbers: taking a rollout back gives the old template a new
+number. What was abandoned by going back to an earlier template is never offered as the previous one, so that taking
+back twice does not bring the bad version back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeGuard, cast
+
+from halon.clients.kubernetes.objects import HASH_LABEL, RESTARTED_AT, Deployment, Pod, ReplicaSet
+from halon.contracts.base import JsonObject, digest
+from halon.contracts.plan import Settlement
+
+CRASHES = 3
+"""Restarts from which on a container that backs off counts as crash-looping: earlier it may only wait for something."""
+_HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"})
+_MAX_TROUBLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A template that a Deployment has had."""
+
+    numbers: tuple[int, ...]
+    """The revision numbers that it has had, oldest first."""
+    name: str
+    """Of its ReplicaSet."""
+    hash: str
+    """The value of its pods' label pod-template-hash."""
+    created: datetime | None
+    replicas: int
+    template: JsonObject
+    """As the Deployment had it: without the label pod-template-hash."""
+
+    @property
+    def number(self) -> int:
+        """The revision number that it has now."""
+        return self.numbers[-1]
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Image by container."""
+        return images(self.template)
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The revision that ran before the current one, or why there is none."""
+
+    revision: Revision | None
+    reason: str
+    returned: bool = False
+    """The current template is one that ran earlier already: the Deployment was rolled back, and nothing came since."""
+
+
+def revisions(replica_sets: Sequence[ReplicaSet]) -> tuple[Revision, ...]:
+    """Give a Deployment's revisions, oldest first."""
+    found = [
+        Revision(
+            numbers=one.numbers,
+            name=one.metadata.name,
+            hash=one.metadata.labels.get(HASH_LABEL, ""),
+            created=one.metadata.creation_timestamp,
+            replicas=one.spec.replicas,
+            template=plain(one.spec.template),
+        )
+        for one in replica_sets
+    ]
+    return tuple(sorted(found, key=lambda one: (one.number, one.name)))
+
+
+def current(deployment: Deployment, known: Sequence[Revision]) -> Revision | None:
+    """Give the revision that the Deployment asks for; None while its ReplicaSet is not there yet."""
+    wanted = digest(plain(deployment.spec.template))
+    return next((one for one in known if digest(one.template) == wanted), None)
+
+
+def previous(deployment: Deployment, known: Sequence[Revision]) -> Previous:
+    """Give the last revision before the current one that differs from it by more than a restart.
+
+    None when there is no other one, and none when the Deployment has gone back to an earlier template already.
+    """
+    line: list[str] = []
+    by_content: dict[str, Revision] = {}
+    numbered = [(number, one) for one in known for number in one.numbers if number]
+    for _, one in sorted(numbered, key=lambda pair: (pair[0], pair[1].name)):
+        content = _content(one.template)
+        by_content[content] = one
+        if not line or line[-1] != content:
+            line.append(content)
+    now = _content(deployment.spec.template)
+    if not line or line[-1] != now:
+        line.append(now)
+    earlier = line[:-1]
+    if not earlier:
+        return Previous(None, "no other revision is kept")
+    if now in earlier:
+        abandoned = by_content[earlier[-1]]
+        return Previous(None, f"it was rolled back from revision {abandoned.number} already", returned=True)
+    return Previous(by_content[earlier[-1]], "")
+
+
+def plain(template: JsonObject) -> JsonObject:
+    """Give a pod template without the label that the controller adds, and without the null that older servers send."""
+    metadata = _object(template.get("metadata"))
+    labels = {key: value for key, value in _object(metadata.get("labels")).items() if key != HASH_LABEL}
+    cleaned = {key: value for key, value in metadata.items() if key not in {"labels", "creationTimestamp"}}
+    if metadata.get("creationTimestamp") is not None:
+        cleaned["creationTimestamp"] = metadata["creationTimestamp"]
+    return {**template, "metadata": {**cleaned, **({"labels": labels} if labels else {})}}
+
+
+def annotation(template: JsonObject, name: str) -> str:
+    """Give a pod template's annotation, or nothing."""
+    return str(_object(_object(template.get("metadata")).get("annotations")).get(name) or "")
+
+
+def images(template: JsonObject) -> dict[str, str]:
+    """Image by container of a pod template, those that initialise the pod first."""
+    spec = _object(template.get("spec"))
+    containers = [*_list(spec.get("initContainers")), *_list(spec.get("containers"))]
+    return {str(_object(one).get("name", "")): str(_object(one).get("image", "")) for one in containers}
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Name the places where two templates differ, without the values: those may hold secrets."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        left, right = cast("JsonObject", one), cast("JsonObject", other)
+        names = sorted({*left, *right})
+        return [place for key in names for place in differences(left.get(key), right.get(key), _join(path, key))]
+    if _is_list(one) and _is_list(other):
+        return differences(_named(one), _named(other), path)
+    return [] if one == other else [path]
+
+
+def trouble(pods: Sequence[Pod]) -> tuple[str, ...]:
+    """Say which containers crash-loop or cannot start."""
+    found: list[str] = []
+    for pod in pods:
+        for one in pod.containers:
+            waiting = one.state.waiting
+            if waiting is None:
+                continue
+            looping = waiting.reason == "CrashLoopBackOff" and one.restart_count >= CRASHES
+            if looping or waiting.reason in _HOPELESS:
+                restarts = f" after {one.restart_count} restarts" if looping else ""
+                found.append(f"{pod.metadata.name}/{one.name} is in {waiting.reason}{restarts}")
+    return tuple(found[:_MAX_TROUBLES])
+
+
+def progress(deployment: Deployment, revision: Revision | None, troubles: Sequence[str]) -> Settlement:
+    """Judge a rollout as `kubectl rollout status` does, and give up on one that crash-loops.
+
+    A deadline that was exceeded by an earlier revision does not count: the controller leaves that condition standing
+    until the new one makes progress.
+    """
+    meta, spec, status = deployment.metadata, deployment.spec, deployment.status
+    seen = {
+        "replicas": spec.replicas,
+        "total": status.replicas,
+        "updated": status.updated_replicas,
+        "available": status.available_replicas,
+        "revision": deployment.revision,
+    }
+    observed: JsonObject = {**seen}
+    if status.observed_generation < meta.generation:
+        return Settlement(state="waiting", reason="the controller has not taken it up yet", observed=observed)
+    if troubles:
+        return Settlement(state="broken", reason="; ".join(troubles), observed=observed)
+    deadline = deployment.condition("Progressing")
+    if deadline is not None and deadline.reason == "ProgressDeadlineExceeded" and _concerns(deadline.message, revision):
+        return Settlement(state="broken", reason=deadline.message, observed=observed)
+    waits = _waits_for(deployment)
+    if waits:
+        return Settlement(state="waiting", reason=waits, observed=observed)
+    ready = f"{status.available_replicas} of {spec.replicas} replicas are up to date and available"
+    return Settlement(state="settled", reason=ready, observed=observed)
+
+
+def _waits_for(deployment: Deployment) -> str:
+    spec, status = deployment.spec, deployment.status
+    failure = deployment.condition("ReplicaFailure")
+    why = f" ({failure.message})" if failure is not None and failure.status == "True" else ""
+    if status.updated_replicas < spec.replicas:
+        return f"{status.updated_replicas} of {spec.replicas} replicas are up to date{why}"
+    if status.replicas > status.updated_replicas:
+        return f"{status.replicas - status.updated_replicas} old replicas are still there"
+    if status.available_replicas < status.updated_replicas:
+        return f"{status.available_replicas} of {status.updated_replicas} replicas are available{why}"
+    return ""
+
+
+def _concerns(message: str, revision: Revision | None) -> bool:
+    """Whether a condition's message is about this revision; the controller names the ReplicaSet in quotes."""
+    return revision is not None and f'"{revision.name}"' in message
+
+
+def _content(template: JsonObject) -> str:
+    """Identity of a template, the same before and after a restart."""
+    bare = plain(template)
+    metadata = dict(_object(bare.get("metadata")))
+    kept = {k: v for k, v in _object(metadata.pop("annotations", None)).items() if k not in _RESTARTS}
+    return digest({**bare, "metadata": {**metadata, **({"annotations": kept} if kept else {})}})
+
+
+RESTART_MARK = "halon.dev/restart"
+"""Annotation of a pod template: which restart by Halon this is."""
+_RESTARTS = frozenset({RESTARTED_AT, RESTART_MARK})
+
+
+def _object(value: Any) -> JsonObject:
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if _is_list(value) else []
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _named(items: list[Any]) -> JsonObject:
+    """Give a list as a map, by the name of each element where it has one, so that an insertion shows as one."""
+    return {f"[{_object(one).get('name', index)}]": one for index, one in enumerate(items)}
