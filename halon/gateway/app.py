@@ -95,7 +95,7 @@ class Webhooks:
                 headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
             except PermanentError as error:
-                log.error("alerts.refused", source=source, reason=str(error))
+                log.warning("alerts.refused", source=source, reason=str(error))
                 raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
 
     async def _parsed(self, door: Door, request: Request) -> Parsed:

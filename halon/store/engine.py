@@ -1,7 +1,7 @@
 """The database: opening it, its schema, and transactions that several processes may write in at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ class Database:
         self._name = engine.url.render_as_string(hide_password=True)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
         """Read within one transaction: everything read is of one moment.
 
         Raises:
@@ -46,7 +46,7 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
         """Write within one transaction, committed at the end and rolled back on an error.
 
         Raises:
@@ -75,7 +75,7 @@ class Database:
         return self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
-    async def _connected(self, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self, options: dict[str, Any]) -> AsyncGenerator[AsyncConnection]:
         try:
             async with self._engine.connect() as connection:
                 await connection.execution_options(**options)

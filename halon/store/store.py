@@ -1,6 +1,6 @@
 """The store: what is kept for longer than Temporal keeps histories. Temporal is the truth while a run is open."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
@@ -33,7 +33,7 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings) -> AsyncGenerator[Store]:
     """Open the store that the settings name, and close it at the end.
 
     Raises:

@@ -33,7 +33,7 @@ gateway:
     checks:
       type: generic
       auth:
-        hmac: {secret: {file: secrets/checks}, header: X-Signature, prefix: "sha256=", timestamp_header: X-Timestamp, tolerance: 1m}
+        hmac: {secret: {file: secrets/checks}, prefix: "sha256=", timestamp_header: X-Timestamp, tolerance: 1m}
       map:
         items: ${{ body.events }}
         name: ${{ item.check }}

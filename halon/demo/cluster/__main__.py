@@ -5,7 +5,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _manifests(paths: list[Path]) -> list[Json]:
 
 
 @contextmanager
-def _copied(kubeconfig: Path, copy: Path | None) -> Iterator[None]:
+def _copied(kubeconfig: Path, copy: Path | None) -> Generator[None]:
     """Keep a copy of the kubeconfig where the user wants it, for as long as the cluster lives."""
     if copy is None:
         yield

@@ -26,7 +26,9 @@ class Rule:
     def covers(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Whether the rule speaks of a request; what belongs to the whole cluster has an empty namespace."""
         plural, _, subresource = resource.partition("/")
-        names = {resource, "*"} | ({f"{plural}/*", f"*/{subresource}"} if subresource else set())
+        names = {resource, "*"}
+        if subresource:
+            names |= {f"{plural}/*", f"*/{subresource}"}
         return (
             bool(self.verbs & {verb, "*"})
             and bool(self.groups & {group, "*"})

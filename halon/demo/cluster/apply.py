@@ -52,7 +52,7 @@ def apply_fields(resource: Resource, current: Json, wanted: Json, manager: str, 
 
 
 def _entry(resource: Resource, manager: str, fields: Json, now: str, before: Json | None) -> Json:
-    """Write a manager's entry; the time of one that stays the same stays too, so that applying again changes nothing."""
+    """Write a manager's entry. One that stays the same keeps its time, so that applying again changes nothing."""
     if before is not None and before.get("fieldsV1") == fields:
         return before
     return {

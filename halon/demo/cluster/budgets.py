@@ -2,7 +2,16 @@
 
 from http import HTTPStatus
 
-from halon.demo.cluster.objects import Json, child, is_deleting, is_pod_ready, labels_of, name_of, namespace_of
+from halon.demo.cluster.objects import (
+    Json,
+    child,
+    condition_of,
+    is_deleting,
+    is_pod_ready,
+    labels_of,
+    name_of,
+    namespace_of,
+)
 from halon.demo.cluster.resources import BUDGETS, PODS
 from halon.demo.cluster.scaling import resolve
 from halon.demo.cluster.selectors import selector_matches
@@ -46,8 +55,8 @@ def budget_status(world: World, budget: Json) -> Json:
 
 
 def _since(budget: Json, state: str, now: str) -> str:
-    conditions = child(budget, "status").get("conditions") or []
-    return str(conditions[0]["lastTransitionTime"]) if conditions and conditions[0]["status"] == state else now
+    before = condition_of(budget, "DisruptionAllowed")
+    return str(before["lastTransitionTime"]) if before.get("status") == state else now
 
 
 def eviction_refusal(world: World, pod: Json) -> ApiError | None:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
 import yaml
 from aiohttp import web
@@ -65,8 +65,7 @@ class Call:
         if validation not in _VALIDATIONS:
             raise bad_request(f'Invalid value: "{validation}": fieldValidation is one of {", ".join(_VALIDATIONS)}')
         manager = self.query.get("fieldManager") or self.agent.partition("/")[0] or "unknown"
-        kind = cast('Literal["Strict", "Warn", "Ignore"]', validation)
-        return WriteOptions(bool(dry_run), kind, manager, self.flag("force"))
+        return WriteOptions(bool(dry_run), validation, manager, self.flag("force"))
 
 
 def read_call(request: web.Request, user: User) -> Call:

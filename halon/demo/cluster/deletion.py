@@ -1,4 +1,7 @@
-"""Deleting: at once, after a grace period, or once finalizers and dependents are gone. Requests and controllers share it."""
+"""Deleting: at once, after a grace period, or once finalizers and dependents are gone.
+
+Clients' requests and controllers delete by the same rules, so both come here.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta

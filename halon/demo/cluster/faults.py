@@ -4,8 +4,11 @@ A fault is for the next `count` requests that it matches; the first fault in ord
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from halon.demo.cluster.objects import Json
 from halon.demo.cluster.status import bad_request
@@ -28,17 +31,26 @@ class FaultKind(Enum):
     """The request is carried out, and half of the answer arrives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a pattern: {error}") from None
+    return text
+
+
+class Fault(BaseModel):
     """A fault for requests whose method matches `method` wholly and whose path and query contain `path`, as patterns."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     kind: FaultKind
-    method: str = ".*"
-    path: str = ""
-    count: int = 1
-    status: int = 503
-    retry_after: int | None = None
-    seconds: float = 0.0
+    method: Annotated[str, AfterValidator(_pattern)] = ".*"
+    path: Annotated[str, AfterValidator(_pattern)] = ""
+    count: Annotated[int, Field(ge=1)] = 1
+    status: Annotated[int, Field(ge=400, le=599)] = 503
+    retry_after: Annotated[int, Field(ge=0)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is meant."""
@@ -80,20 +92,17 @@ class Faults:
 
     def as_json(self) -> list[Json]:
         """List the faults that still wait, with the number of requests that each is for."""
-        return [{**asdict(armed.fault), "kind": armed.fault.kind.value, "count": armed.left} for armed in self._armed]
+        return [{**armed.fault.model_dump(mode="json"), "count": armed.left} for armed in self._armed]
 
 
 def read_fault(body: Json) -> Fault:
     """Read a fault from HTTP.
 
     Raises:
-        ApiError: a field is unknown or of the wrong type, or a pattern is malformed (400).
+        ApiError: a field is unknown, of the wrong type or out of range (400).
     """
     try:
-        fault = Fault(**{**body, "kind": FaultKind(body.get("kind"))})
-        fault.matches("GET", "/")
-        if fault.count < 1 or fault.seconds < 0 or fault.status not in range(100, 600):
-            raise bad_request("a fault needs count >= 1, seconds >= 0 and a status of HTTP")
-    except (TypeError, ValueError, re.error) as error:
-        raise bad_request(f"not a fault: {error}") from None
-    return fault
+        return Fault.model_validate(body)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise bad_request(f"not a fault: {'; '.join(problems)}") from None

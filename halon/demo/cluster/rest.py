@@ -73,7 +73,7 @@ class Rest:
             raise method_not_allowed()
         body = await read_object(request)
         resource = call.target.resource
-        header = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}
+        header: Json = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}
         return json_response(review(call.user, resource.kind, {**body, **header}), HTTPStatus.CREATED)
 
     def _get(self, call: Call, *, as_table: bool) -> web.Response:

@@ -141,7 +141,7 @@ class _Reader:
 
     def _mistyped(self, value: object, path: str, wanted: str) -> Exception:
         resource = self._resource
-        got = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+        got = {"dict": "object", "list": "array", "str": "string", "bool": "bool"}.get(type(value).__name__, "number")
         return bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
             f"json: cannot unmarshal {got} into Go struct field {resource.kind}.{path} of type {wanted}"

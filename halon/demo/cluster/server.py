@@ -1,4 +1,4 @@
-"""The demonstration cluster as one object: starts the server and the controllers, writes credentials, ends without trace."""
+"""The demonstration cluster as one object: it starts server and controllers, and ends without a trace."""
 
 import asyncio
 import base64
@@ -87,7 +87,8 @@ class DemoCluster:
     async def _serve(self, ends: contextlib.AsyncExitStack) -> None:
         authority = trustme.CA(organization_name="Halon demonstration cluster")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(_HOST, "localhost").configure_cert(context)
+        # trustme accepts pyOpenSSL's contexts too, whose type is not installed here.
+        authority.issue_cert(_HOST, "localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # see above
         self._ca = authority.cert_pem.bytes()
         self.ca_file.write_bytes(self._ca)
         rest = Rest(self._world, self._kubelet, self.journal)

@@ -65,7 +65,7 @@ class Generic:
             raise InvalidInput("`map.items` finds nothing in the body", [f"items: {error}"]) from error
         if not isinstance(items, list):
             raise InvalidInput("`map.items` finds no list in the body", ["items: a list was expected"])
-        return cast("list[Any]", items)
+        return items  # pyright: ignore[reportUnknownVariableType]  # any JSON
 
     def _alert(self, scope: Mapping[str, Any], where: str) -> Alert:
         def value(field: str) -> Any:
@@ -166,7 +166,7 @@ def _time(value: Any, where: str) -> datetime:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             moment = datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS else value, UTC)
         else:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(str(value))
     except (TypeError, ValueError, OverflowError, OSError) as error:
         raise InvalidInput(f"{where} must be RFC 3339 text or seconds since 1970") from error
     if moment.tzinfo is None:

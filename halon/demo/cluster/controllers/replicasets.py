@@ -106,7 +106,7 @@ class ReplicaSets:
 
 
 def _worth(pod: Json) -> tuple[bool, bool, bool, int, int, str]:
-    """Rank a pod for staying: the least worth goes first, as in Kubernetes: unplaced, pending, unready, cheap, shaky."""
+    """Rank a pod for staying, as Kubernetes does: those unplaced, pending, unready, cheap and shaky go first."""
     cost = annotations_of(pod).get("controller.kubernetes.io/pod-deletion-cost", "0")
     restarts = sum(int(item.get("restartCount", 0)) for item in objects(pod, "status", "containerStatuses"))
     return (
