@@ -85,7 +85,14 @@ class Bench:
         alert = {"status": "firing", "labels": labels, "annotations": {}, "startsAt": started, "generatorURL": ""}
         alert |= {"endsAt": "0001-01-01T00:00:00Z", "fingerprint": f"{self.name}-{deployment}"}
         body = {"version": "4", "groupKey": "bench", "status": "firing", "receiver": "bench", "truncatedAlerts": 0}
-        return {**body, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "alerts": [alert]}
+        return {
+            **body,
+            "groupLabels": {},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": "",
+            "alerts": [alert],
+        }
 
     async def send(self, http: httpx.AsyncClient, deployment: str) -> None:
         """Send the alert as a sender that retries would."""
@@ -131,7 +138,12 @@ def deployment(name: str) -> dict[str, Any]:
     labels = {"app": name}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "bench:1"}]}}
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "bench"}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "bench"},
+        "spec": spec,
+    }
 
 
 async def measure(bench: Bench, alerts: int, burst: int, closed: Any) -> dict[str, float]:
@@ -161,7 +173,11 @@ async def compare(alerts: int, burst: int) -> dict[str, Any]:
     from halon.demo.cluster import DemoCluster  # noqa: PLC0415
 
     contenders = ("hand", "halon")
-    kinds = [*(f"warm-{i}" for i in range(3)), *(f"idle-{i}" for i in range(alerts)), *(f"burst-{i}" for i in range(burst))]
+    kinds = [
+        *(f"warm-{i}" for i in range(3)),
+        *(f"idle-{i}" for i in range(alerts)),
+        *(f"burst-{i}" for i in range(burst)),
+    ]
     manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bench"}}]
     manifests += [deployment(f"{name}-{kind}") for name in contenders for kind in kinds]
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
@@ -175,7 +191,11 @@ async def compare(alerts: int, burst: int) -> dict[str, Any]:
 
             environment = {"KUBECONFIG": str(cluster.kubeconfig), "HAND_TEMPORAL": server.address}
             hand_port, halon_port = free_port(), free_port()
-            environment |= {"HAND_PORT": str(hand_port), "HALON_CONFIG": str(root / "halon.yaml"), "BENCH_TOKEN": "bench"}
+            environment |= {
+                "HAND_PORT": str(hand_port),
+                "HALON_CONFIG": str(root / "halon.yaml"),
+                "BENCH_TOKEN": "bench",
+            }
             (root / "playbooks").mkdir()
             (root / "playbooks" / "bench.yaml").write_text(PLAYBOOK)
             (root / "halon.yaml").write_text(
@@ -184,10 +204,15 @@ async def compare(alerts: int, burst: int) -> dict[str, Any]:
                         "data_dir": str(root / "data"),
                         "playbooks": [str(root / "playbooks")],
                         "temporal": {"address": server.address},
-                        "kubernetes": {"default": "demo", "clusters": {"demo": {"kubeconfig": str(cluster.kubeconfig)}}},
+                        "kubernetes": {
+                            "default": "demo",
+                            "clusters": {"demo": {"kubeconfig": str(cluster.kubeconfig)}},
+                        },
                         "gateway": {
                             "port": halon_port,
-                            "sources": {"alertmanager": {"type": "alertmanager", "auth": {"bearer": {"env": "BENCH_TOKEN"}}}},
+                            "sources": {
+                                "alertmanager": {"type": "alertmanager", "auth": {"bearer": {"env": "BENCH_TOKEN"}}}
+                            },
                         },
                     }
                 )

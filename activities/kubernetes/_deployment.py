@@ -17,9 +17,13 @@ from halon.contracts.base import JsonObject
 from halon.kit.action import Permission, State
 from halon.kit.env import Env
 
-Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+]
 """A Kubernetes name."""
-Namespace: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+Namespace: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+]
 """A namespace's name."""
 ClusterName: TypeAlias = Annotated[str, StringConstraints(max_length=253)]
 """A cluster's name in halon.yaml; empty for the default one."""

@@ -37,7 +37,6 @@ DEFAULT_CONFIRM_WITHIN = timedelta(minutes=10)
 DEFAULT_RUN_TIMEOUT = timedelta(hours=1)
 
 
-
 class _Form:
     """Text of a form, with words for people instead of the pattern when it has another."""
 
@@ -389,7 +388,7 @@ STEP_KINDS = ("uses", "verify", "wait", "parallel", "for_each", "switch", "playb
 def step_kind(value: Any) -> str | None:
     """Which kind of step this is, from the keys that are there; None when it is none."""
     for kind in STEP_KINDS:
-        if (kind in value if isinstance(value, dict) else getattr(value, kind, None) is not None):
+        if kind in value if isinstance(value, dict) else getattr(value, kind, None) is not None:
             return kind
     return None
 

@@ -91,7 +91,9 @@ class _Guard:
         """Look at a node and all below it. `maybe` are the local names of what may be missing."""
         for part in _taken(node):
             if _optional(part, maybe):
-                raise Refused("this may be missing and is used as if it were there: end it with .orValue(…)", part.offset)
+                raise Refused(
+                    "this may be missing and is used as if it were there: end it with .orValue(…)", part.offset
+                )
         match node:
             case Const() | Name():
                 self.leaves += 1
@@ -127,7 +129,9 @@ class _Guard:
         if node.range.type == "map":
             raise Refused("the order of a map is not the same twice: loop over keys(…), which sorts", node.offset)
         if node.range.type != "list":
-            raise Refused("it is not known that this is a list: write list(…) around it, or keys(…) for a map", node.offset)
+            raise Refused(
+                "it is not known that this is a list: write list(…) around it, or keys(…) for a map", node.offset
+            )
         inner = maybe - {node.variable}
         self.visit(node.step, nesting + 1, inner)
         self.visit(node.result, nesting + 1, inner)

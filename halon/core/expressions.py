@@ -149,7 +149,9 @@ def _filled(value: Any, scope: Mapping[str, ScopeValue]) -> Any:
         alone = lone(pieces)
         if alone is not None:
             return _hole(alone, scope)
-        return "".join(piece if isinstance(piece, str) else text_of(_hole(piece, scope), piece.source) for piece in pieces)
+        return "".join(
+            piece if isinstance(piece, str) else text_of(_hole(piece, scope), piece.source) for piece in pieces
+        )
     if isinstance(value, dict):
         return {key: _filled(inner, scope) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -322,7 +322,9 @@ class _Reader:
         # The length is asked first: reading digits takes quadratic time.
         number = int(text, base) if len(text) <= 30 else MAX_INTEGER + 1  # noqa: PLR2004  # more than 64 bit in any base
         if abs(number) > MAX_INTEGER:
-            self._note(where, f"{_short(text)} is larger than JSON can carry ({MAX_INTEGER}): put it in quotes", "number")
+            self._note(
+                where, f"{_short(text)} is larger than JSON can carry ({MAX_INTEGER}): put it in quotes", "number"
+            )
             return None
         return number
 

@@ -159,7 +159,9 @@ def _message(error: ErrorDetails, place: _Place) -> str:
         return subject + _LIMITS[kind].format_map(context)
     base = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
     if base in _KINDS:
-        hint = "; put it in quotes" if base == "string" and _scalar(error["input"]) and error["input"] is not None else ""
+        hint = (
+            "; put it in quotes" if base == "string" and _scalar(error["input"]) and error["input"] is not None else ""
+        )
         return f"{subject}must be {_KINDS[base]}, not {_shown(error['input'])}{hint}"
     said = error["msg"]
     return said if said.startswith("`") or kind == "step_kind" else f"{subject}{said[0].lower()}{said[1:]}"

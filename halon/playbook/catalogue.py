@@ -44,7 +44,9 @@ def load_catalogue(paths: Sequence[Path], actions: ActionSchemas) -> Catalogue:
     problems: list[Problem] = []
     for file in playbook_files(paths):
         if len(results) >= MAX_FILES:
-            problems.append(Problem(str(file), 1, 1, f"more than {MAX_FILES} playbooks: the rest is not read", "too_many"))
+            problems.append(
+                Problem(str(file), 1, 1, f"more than {MAX_FILES} playbooks: the rest is not read", "too_many")
+            )
             break
         try:
             with file.open("rb") as opened:

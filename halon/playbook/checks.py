@@ -83,7 +83,9 @@ class _Checker:
                 continue
             first[name] = path
             loop = "for_each" in path
-            elsewhere[name] = "is inside a `for_each`, and known only there" if loop else "does not come before this one"
+            elsewhere[name] = (
+                "is inside a `for_each`, and known only there" if loop else "does not come before this one"
+            )
         if len(places) > MAX_STEPS:
             self._report.add(("steps",), f"{len(places)} steps are more than {MAX_STEPS}", "too_many_steps", key=True)
         return elsewhere
@@ -148,7 +150,11 @@ class _Checker:
         return after
 
     def _kind(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> tuple[Scope, StepFacts]:
-        inner, output, empty = scope, _OUTPUTS.get(kind), kind not in {"uses", "verify", "for_each", "switch", "playbook"}
+        inner, output, empty = (
+            scope,
+            _OUTPUTS.get(kind),
+            kind not in {"uses", "verify", "for_each", "switch", "playbook"},
+        )
         match kind:
             case "uses":
                 schema = self._action(raw, path, scope)
@@ -212,7 +218,9 @@ class _Checker:
         for part in path[:-1]:
             block = block[part]
         if path[-1] == len(sequence(block)) - 1:
-            self._report.add(path, "this gate stands before nothing: put the steps that it is for behind it", "gate_place")
+            self._report.add(
+                path, "this gate stands before nothing: put the steps that it is for behind it", "gate_place"
+            )
 
     # -- actions ---------------------------------------------------------------------------------------------------
 
@@ -224,7 +232,9 @@ class _Checker:
             return None
         schema = self._actions.get(name)
         if schema is None:
-            self._report.add((*path, "uses"), f"unknown action `{name}`{nearest(name, self._actions)}", "unknown_action")
+            self._report.add(
+                (*path, "uses"), f"unknown action `{name}`{nearest(name, self._actions)}", "unknown_action"
+            )
             return None
         if reads and schema.effect.value != "read":
             message = f"`{reads}` takes only actions that read; {name} is of effect `{schema.effect.value}`"
