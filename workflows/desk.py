@@ -3,13 +3,21 @@
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
+from pydantic import ValidationError
 from temporalio import workflow
 
+from halon.contracts.base import is_object
 from halon.contracts.decision import Decision, DecisionInput, Verdict
+from halon.contracts.run import Decide
 from halon.core.approval import objection, tally
 from halon.core.runtime import Gate
 
+InputT = TypeVar("InputT", bound=DecisionInput)
+
+_SHOWN = 5
+_MAX_SHOWN = 80
 MAX_WAITING = 100
 """Decisions that wait at one gate; more than that are refused, so that nobody can fill a workflow."""
 
@@ -96,6 +104,30 @@ def decision_of(given: DecisionInput, verdict: Verdict, at: datetime, via: str, 
         via=via,
         authenticated=authenticated,
     )
+
+
+def read(kind: type[InputT], raw: object) -> InputT | str:
+    """Read what a person typed into a dialog. Gives a sentence about what is wrong with it when it is no decision."""
+    if not is_object(raw):
+        return f"the input must be {_example(kind)}, not {_cut(raw)}"
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in error.errors(include_url=False)
+        ]
+        return f"{'; '.join(problems[:_SHOWN])} (the input looks like {_example(kind)})"
+
+
+def _example(kind: type[DecisionInput]) -> str:
+    verdict = '"verdict": "approve", ' if kind is Decide else ""
+    return f'{{{verdict}"by": "you@example.com"}}'
+
+
+def _cut(raw: object) -> str:
+    """Show what came instead, briefly."""
+    text = repr(raw)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _names(gates: list[Gate]) -> str:

@@ -43,13 +43,15 @@ class Incident:
     @workflow.init
     def __init__(self, given: IncidentInput) -> None:
         self._given = given
-        self._arrived: deque[Alert] = deque()
+        self._arrived: deque[Alert] = deque(given.pending)
+        self._late: list[Alert] = []
         self._members = Members()
         self._story: deque[str] = deque(maxlen=MAX_STORY)
-        self._journal: Journal | None = None
+        self._journal = Journal()
         self._child: workflow.ChildWorkflowHandle[object, RunResult] | None = None
         self._state: Literal["open", "closed"] = "open"
         self._closing = False
+        self._too_few = False
         self._background: asyncio.Task[None] | None = None
         self._opened_at = workflow.now()
         self._id = ""
@@ -59,12 +61,9 @@ class Incident:
     async def run(self, given: IncidentInput) -> IncidentResult:
         """Open, wait for `after`, run the playbook, close."""
         await workflow.wait_condition(lambda: bool(self._arrived) or bool(given.started_by))
-        opener = next((one for one in self._arrived if one.status is AlertStatus.FIRING), None)
-        self._id = incident_id(given.group, opener or self._arrived[0]) if self._arrived else f"{given.group}-manual"
-        self._journal = Journal(self._id)
-        handled_by = await self._take_in()
-        if handled_by is not None:
-            return IncidentResult(incident=handled_by, outcome=None, reason=f"handled already by {handled_by}")
+        while (handled_by := await self._begin()) is not None:
+            if not self._arrived:
+                return IncidentResult(incident=handled_by, outcome=None, reason=f"handled already by {handled_by}")
         self._open()
         keeper = asyncio.create_task(self._keep_taking_in())
         try:
@@ -74,6 +73,8 @@ class Incident:
         self._closing = True
         with contextlib.suppress(asyncio.CancelledError):
             await uninterrupted(self._close(self._result, keeper))
+        if self._late:
+            workflow.continue_as_new(given.model_copy(update={"pending": tuple(self._late), "started_by": ""}))
         return IncidentResult(incident=self._id, outcome=self._result.outcome, reason=self._result.reason)
 
     @workflow.signal(
@@ -87,6 +88,17 @@ class Incident:
     def status(self) -> IncidentRow:
         """Answer for `halon show`."""
         return self._row()
+
+    async def _begin(self) -> str | None:
+        """Name the incident after what opens it. Gives who handled all of its alerts before, if anyone did."""
+        opener = next((one for one in self._arrived if one.status is AlertStatus.FIRING), None)
+        given = self._given
+        self._id = incident_id(given.group, opener or self._arrived[0]) if self._arrived else f"{given.group}-manual"
+        self._journal.incident = self._id
+        handled_by = await self._take_in()
+        if handled_by is not None:
+            await self._journal.flush()
+        return handled_by
 
     async def _enough(self) -> RunResult | None:
         """Wait until as many alerts came as the trigger wants. A result when they did not, or cleared before."""
@@ -106,6 +118,7 @@ class Incident:
         self._tell(AuditKind.ALERT_SUPPRESSED, f"Not acted on: {came} within {after.within}")
         if self._members.cleared:
             return RunResult(outcome=Outcome.RESOLVED, reason=f"cleared when {came}")
+        self._too_few = True
         return RunResult(outcome=Outcome.REFUSED, reason=f"only {came}")
 
     async def _remediate(self) -> RunResult:
@@ -213,11 +226,12 @@ class Incident:
         self._background = asyncio.create_task(self._save())
 
     async def _close(self, result: RunResult, keeper: "asyncio.Task[None]") -> None:
+        """Write down how it ended. What fires anew from here on is a new incident, which follows this one."""
         await keeper
         if self._background is not None:
             await self._background
-        await self._take_in()
         self._state = "closed"
+        self._take_last()
         repeats = self._members.repeats
         count = f", {repeats} repeats" if repeats else ""
         message = f"Closed as {result.outcome.value}: {result.reason}"
@@ -225,22 +239,32 @@ class Incident:
         self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
         await self._save()
+        while self._arrived:
+            self._take_last()
+            await self._save()
+
+    def _take_last(self) -> None:
+        """Count repeats that came while closing, and keep what is new for the next incident."""
+        batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
+        fresh = frozenset(self._members.new_episodes(batch))
+        late = [alert for alert in batch if alert.episode in fresh and alert.status is AlertStatus.FIRING]
+        self._late += late[: MAX_RUN_ALERTS - len(self._late)]
+        for alert, news in self._members.take([one for one in batch if one.episode not in fresh], frozenset()):
+            self._told_alert(alert, news)
 
     async def _save(self) -> None:
-        if self._journal is None:
-            return
-        await workflow.execute_local_activity(
+        await workflow.execute_activity(
             SAVE,
-            SaveRequest(row=self._row(), records=await self._journal.take()),
+            SaveRequest(row=self._row(), records=await self._journal.take(), release=self._too_few and self._closing),
             start_to_close_timeout=WRITE_TIMEOUT,
             retry_policy=WRITE_RETRY,
+            summary="the incident's row and records",
         )
 
     def _tell(self, kind: AuditKind, message: str, data: JsonObject | None = None) -> None:
         event = Event(kind, message, data=data or {})
         self._story.append(story.line(workflow.now(), event))
-        if self._journal is not None:
-            self._journal.record(kind, message, data=event.data)
+        self._journal.record(kind, message, data=event.data)
         self._show()
 
     def _show(self, headline: str = "") -> None:

@@ -3,6 +3,10 @@
 Records are made in the order of events and written behind: the history holds them until then, so nothing is lost when a
 process dies. They are written before every longer wait and before the workflow ends; a store that is down delays the
 end, never the remedy.
+
+They are written by ordinary activities, whose input is in the history before they run. A local activity would write
+first: when the worker then dies, or a signal comes in between, the task is done again with another time or in another
+order, and the same record would have two contents.
 """
 
 import asyncio
@@ -23,8 +27,9 @@ WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_
 class Journal:
     """Counts and keeps the records of one workflow until they are written."""
 
-    def __init__(self, incident: str) -> None:
-        self._incident = incident
+    def __init__(self, incident: str = "") -> None:
+        self.incident = incident
+        """Whose records they are."""
         info = workflow.info()
         self._writer = f"{info.workflow_id}:{info.run_id[:8]}"
         self._waiting: list[AuditRecord] = []
@@ -36,7 +41,7 @@ class Journal:
         self._sequence += 1
         self._waiting.append(
             AuditRecord(
-                incident=self._incident,
+                incident=self.incident,
                 writer=self._writer,
                 sequence=self._sequence,
                 at=workflow.now(),
@@ -53,8 +58,12 @@ class Journal:
         async with self._lock:
             while self._waiting:
                 batch = tuple(self._waiting[:MAX_RECORDS])
-                await workflow.execute_local_activity(
-                    APPEND, AppendRequest(records=batch), start_to_close_timeout=WRITE_TIMEOUT, retry_policy=WRITE_RETRY
+                await workflow.execute_activity(
+                    APPEND,
+                    AppendRequest(records=batch),
+                    start_to_close_timeout=WRITE_TIMEOUT,
+                    retry_policy=WRITE_RETRY,
+                    summary=f"audit: {len(batch)} records",
                 )
                 del self._waiting[: len(batch)]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -27,7 +27,7 @@ from halon.core import story
 from halon.core.interpreter import interpret
 from halon.core.runtime import Event, Gate
 from workflows.attributes import OUTCOME, STATE, WAITING, upsert
-from workflows.desk import Desk, decision_of
+from workflows.desk import Desk, decision_of, read
 from workflows.journal import Journal
 from workflows.runtime import TemporalRuntime
 
@@ -66,14 +66,14 @@ class Remediation:
         name=APPROVE_SIGNAL,
         description='Approve the plan that is shown. Input: {"by": "you@example.com", "plan": "<first digits>"}',
     )
-    def approve(self, given: DecisionInput) -> None:
+    def approve(self, given: Any = None) -> None:
         """Approve by signal: the name is only claimed, and there is no answer."""
         self._signalled(given, Verdict.APPROVE)
 
     @workflow.signal(
         name=DENY_SIGNAL, description='Deny the plan that is shown. Input: {"by": "you@example.com", "comment": "why"}'
     )
-    def deny(self, given: DecisionInput) -> None:
+    def deny(self, given: Any = None) -> None:
         """Deny by signal."""
         self._signalled(given, Verdict.DENY)
 
@@ -81,20 +81,24 @@ class Remediation:
         name=DECIDE_UPDATE,
         description='Approve or deny, with an answer. Input: {"verdict": "approve", "by": "you@example.com"}',
     )
-    async def decide(self, given: Decide) -> str:
+    async def decide(self, given: Any = None) -> str:
         """Approve or deny by update: the answer says whether it counts.
 
         A decision that does not count fails the update here, not in a validator: what a validator rejects leaves no
         trace in the history, and a refused decision belongs in the audit.
         """
-        decision = decision_of(given, given.verdict, workflow.now(), "update", "claimed")
-        problem = self._desk.problem(given, given.verdict, workflow.now())
-        gate, _ = self._desk.address(given)
+        wanted = read(Decide, given)
+        if isinstance(wanted, str):
+            self._unreadable("update", wanted)
+            raise ApplicationError(f"this decision does not count: {wanted}", type="decision_refused")
+        decision = decision_of(wanted, wanted.verdict, workflow.now(), "update", "claimed")
+        problem = self._desk.problem(wanted, wanted.verdict, workflow.now())
+        gate, _ = self._desk.address(wanted)
         if problem is not None or gate is None:
             self._refused(decision, problem or "nothing waits for a decision now")
             raise ApplicationError(f"this decision does not count: {problem}", type="decision_refused")
         self._desk.hand_in(gate, decision)
-        return f"taken: {given.verdict.value} of {gate.step} by {given.by} on plan {gate.digest[:12]}"
+        return f"taken: {wanted.verdict.value} of {gate.step} by {wanted.by} on plan {gate.digest[:12]}"
 
     @workflow.signal(name=CLEARED_SIGNAL, description="Sent by the incident: whether all of its alerts have resolved.")
     def cleared(self, cleared: bool) -> None:  # noqa: FBT001  # a signal's payload has no names
@@ -120,9 +124,13 @@ class Remediation:
             return "waiting"
         return "undoing" if self._undoing else "running"
 
-    def _signalled(self, given: DecisionInput, verdict: Verdict) -> None:
-        decision = decision_of(given, verdict, workflow.now(), "signal", "claimed")
-        gate, reason = self._desk.address(given)
+    def _signalled(self, given: object, verdict: Verdict) -> None:
+        wanted = read(DecisionInput, given)
+        if isinstance(wanted, str):
+            self._unreadable(f"signal {verdict.value}", wanted)
+            return
+        decision = decision_of(wanted, verdict, workflow.now(), "signal", "claimed")
+        gate, reason = self._desk.address(wanted)
         if gate is not None and self._desk.hand_in(gate, decision):
             return
         self._refused(decision, reason or "too many decisions wait at this step")
@@ -131,6 +139,10 @@ class Remediation:
         message = f"The decision of {decision.by} does not count: {reason}"
         facts = _facts(decision)
         self._tell(Event(AuditKind.DECISION_REFUSED, message, step=decision.step, actor=decision.by, data=facts))
+
+    def _unreadable(self, via: str, reason: str) -> None:
+        message = f"A decision by {via} does not count: {reason}"
+        self._tell(Event(AuditKind.DECISION_REFUSED, message, actor="unknown", data={"via": via}))
 
     def _tell(self, event: Event) -> None:
         if event.kind is AuditKind.UNDO_STARTED:

@@ -133,11 +133,11 @@ class TemporalRuntime:
                 retry_policy=_RETRY,
                 summary=summary[:200],
             )
-            return found
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error
             raise _failed(error) from error
+        return found
 
 
 def _failed(error: ActivityError) -> ActionFailed:

@@ -71,6 +71,22 @@ async def connect(config: TemporalConfig, *, patience: timedelta, plugins: Seque
         pause = min(pause * 2, _LAST_PAUSE)
 
 
+async def connect_later(config: TemporalConfig, *, plugins: Sequence[Plugin] = ()) -> Client:
+    """Give a client that connects with its first call, for a process that must serve before Temporal is there.
+
+    As long as there is no connection, every call raises RuntimeError and the next one tries again.
+    """
+    return await Client.connect(
+        config.address,
+        namespace=config.namespace,
+        api_key=config.api_key,
+        tls=config.tls,
+        data_converter=pydantic_data_converter,
+        plugins=plugins,
+        lazy=True,
+    )
+
+
 async def missing_search_attributes(client: Client) -> list[str]:
     """Names that `halon setup` would register in the client's namespace."""
     answer = await client.operator_service.list_search_attributes(

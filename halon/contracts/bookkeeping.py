@@ -45,3 +45,5 @@ class SaveRequest(Contract):
 
     row: IncidentRow
     records: Records = ()
+    release: bool = False
+    """Give the episodes back: nothing was done about them, so that a later repeat may open an incident again."""

@@ -29,6 +29,8 @@ class IncidentInput(Contract):
     """Who started it by hand. Empty when an alert did."""
     dry_run: bool = False
     inputs: JsonObject = {}
+    pending: tuple[Alert, ...] = ()
+    """Alerts that came when the incident before this one, of the same group, was closing."""
 
 
 class AlertBatch(Contract):

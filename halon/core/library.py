@@ -1,15 +1,18 @@
-"""Which playbooks a run must carry with it: those that it calls, and those that they call."""
+"""What a run must carry with it: the playbooks that it calls, those that they call, and how far their actions reach."""
 
 from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
+from halon.contracts.incident import IncidentInput
+from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook, PlaybookStep
 
 
 def called_playbooks(playbook: Playbook) -> frozenset[str]:
     """Give the names in the `playbook:` steps of this one, wherever they stand."""
-    return frozenset(_calls([playbook.steps, playbook.on_failure, playbook.finally_]))
+    models = _models([playbook.steps, playbook.on_failure, playbook.finally_])
+    return frozenset(one.playbook for one in models if isinstance(one, PlaybookStep))
 
 
 def library_of(playbook: Playbook, catalogue: Mapping[str, Playbook]) -> dict[str, Playbook]:
@@ -25,15 +28,34 @@ def library_of(playbook: Playbook, catalogue: Mapping[str, Playbook]) -> dict[st
     return dict(sorted(found.items()))
 
 
-def _calls(value: object) -> Iterator[str]:
-    if isinstance(value, PlaybookStep):
-        yield value.playbook
+def incident_input(
+    group: str, playbook: Playbook, catalogue: Mapping[str, Playbook], effects: Mapping[str, Effect]
+) -> IncidentInput:
+    """Give what the Incident workflow of `group` is started with: complete, and without the playbooks' tests.
+
+    `effects` holds every installed action, also those that no step names: a change may be undone by another action.
+    """
+    return IncidentInput(
+        group=group,
+        playbook=_untested(playbook),
+        library={name: _untested(one) for name, one in library_of(playbook, catalogue).items()},
+        effects=dict(effects),
+    )
+
+
+def _untested(playbook: Playbook) -> Playbook:
+    """Tests would only make the history larger."""
+    return playbook.model_copy(update={"tests": ()})
+
+
+def _models(value: object) -> Iterator[BaseModel]:
     if isinstance(value, BaseModel):
+        yield value
         for name in type(value).model_fields:
-            yield from _calls(getattr(value, name))
+            yield from _models(getattr(value, name))
     elif isinstance(value, tuple | list):
         for item in value:  # pyright: ignore[reportUnknownVariableType]  # any JSON may stand here
-            yield from _calls(item)  # pyright: ignore[reportUnknownArgumentType]
+            yield from _models(item)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, dict):
         for item in value.values():  # pyright: ignore[reportUnknownVariableType]
-            yield from _calls(item)  # pyright: ignore[reportUnknownArgumentType]
+            yield from _models(item)  # pyright: ignore[reportUnknownArgumentType]

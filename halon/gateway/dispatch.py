@@ -12,11 +12,12 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.incident import MAX_BATCH, AlertBatch, IncidentInput
+from halon.contracts.incident import MAX_BATCH, AlertBatch
+from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW
 from halon.core.grouping import AlertGroup
-from halon.core.library import library_of
+from halon.core.library import incident_input
 from halon.errors import PermanentError, TransientError
 from halon.redaction import cut_text
 
@@ -54,10 +55,18 @@ class Dispatcher(Protocol):
 class TemporalDispatcher:
     """Hands groups to Incident workflows, whose id is the group's."""
 
-    def __init__(self, client: Client, task_queue: str, catalogue: Mapping[str, Playbook], timeout: timedelta) -> None:
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        catalogue: Mapping[str, Playbook],
+        effects: Mapping[str, Effect],
+        timeout: timedelta,
+    ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._catalogue = catalogue
+        self._effects = effects
         self._timeout = timeout
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
@@ -101,7 +110,7 @@ class TemporalDispatcher:
 
     async def _signal_with_start(self, group: AlertGroup, batch: AlertBatch) -> None:
         playbook = group.playbook
-        given = IncidentInput(group=group.id, playbook=playbook, library=library_of(playbook, self._catalogue))
+        given = incident_input(group.id, playbook, self._catalogue, self._effects)
         await self._client.start_workflow(
             INCIDENT_WORKFLOW,
             given,

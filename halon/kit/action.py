@@ -121,6 +121,8 @@ class Change(Action, Generic[StateT]):
     """An action that changes the world, in a few methods. The driver gives dry run, confirmation, drift and undo."""
 
     effect: ClassVar[Effect] = Effect.CHANGE
+    undoable: ClassVar[bool] = True
+    """False when `undo` gives NoUndo for every change; the linter then asks for what makes up for it."""
 
     async def observe(self, env: Env) -> StateT:
         """Look at what matters for this change. Read only."""

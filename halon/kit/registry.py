@@ -18,6 +18,7 @@ from halon.contracts.plan import ActionCall, Effect
 from halon.errors import InvalidInput, Misconfigured
 from halon.kit.action import Action, Change, Notice, Output, Read
 from halon.kit.hints import Hints, hints
+from halon.playbook.actions import ActionSchema, ActionSchemas
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _CHANGES = frozenset({Effect.CHANGE, Effect.DESTROY})
@@ -42,6 +43,22 @@ class Registry:
     def effects(self) -> dict[str, Effect]:
         """How far each action reaches, as a remediation's input carries it."""
         return {name: action.effect for name, action in self._actions.items()}
+
+    @property
+    def schemas(self) -> ActionSchemas:
+        """Every action as data, by name, for the loader, the linter and the tests of playbooks."""
+        return {name: self._schema(name, action) for name, action in self._actions.items()}
+
+    def _schema(self, name: str, action: type[Action]) -> ActionSchema:
+        output = output_of(action)
+        return ActionSchema(
+            name=name,
+            effect=action.effect,
+            params=action.model_json_schema(),
+            output=output.model_json_schema(mode="serialization") if output else None,
+            hints=self.hints(name),
+            undoable=not issubclass(action, Change) or action.undoable,
+        )
 
     def action(self, name: str) -> type[Action]:
         """Give the action of this name.
@@ -141,6 +158,8 @@ def _wrong_with(action: type[Action]) -> str:
     kind = _kind(action)
     if kind is None:
         return "must be a Read, a Notice or a Change"
+    if kind is Change and _inherits(action, "undo"):
+        return "does not say how it is taken back: define `undo`, and `undoable = False` when it always gives NoUndo"
     if not hasattr(action, "example"):
         return "does not declare `example`, the parameters of a typical call"
     if kind is not Change and output_of(action) is None:
@@ -149,6 +168,11 @@ def _wrong_with(action: type[Action]) -> str:
     if action.effect not in allowed:
         return f"has effect `{action.effect}`, but a {kind.__name__} has {' or '.join(sorted(allowed))}"
     return ""
+
+
+def _inherits(action: type[Action], method: str) -> bool:
+    """Whether the method is the kit's own, which only raises."""
+    return getattr(action, method) is getattr(Change, method)
 
 
 def _kind(action: type[Action]) -> type[Any] | None:

@@ -1,4 +1,4 @@
-"""The activities through which workflows write to the store. Local activities: short, idempotent, near the worker."""
+"""The activities through which workflows write to the store: short and idempotent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +40,8 @@ class Bookkeeping:
         """Write records, then the incident's row, so that a row never tells of what the chain does not hold."""
         await self.append(AppendRequest(records=request.records))
         await self._store.incidents.upsert(request.row)
+        if request.release:
+            await self._store.incidents.release(request.row.group, request.row.run_id)
 
 
 def _final(error: PermanentError) -> ApplicationError:

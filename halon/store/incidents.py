@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from halon.contracts.base import Contract
 from halon.contracts.incident import IncidentRow
@@ -129,6 +129,15 @@ class Incidents:
                 await connection.execute(insert(episodes), rows)
         mine = [episode for episode in wanted if there.get(episode, (incident, run))[1] == run]
         return Claim(mine=tuple(mine), taken={one: there[one][0] for one in wanted if one not in mine})
+
+    async def release(self, group: str, run: str) -> None:
+        """Give back the episodes that a run of an incident claimed and did nothing about.
+
+        Raises:
+            TransientError: the store does not answer.
+        """
+        async with self._database.write() as connection:
+            await connection.execute(delete(episodes).where(episodes.c.group == group, episodes.c.run == run))
 
 
 def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:

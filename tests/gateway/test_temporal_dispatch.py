@@ -18,6 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from halon.contracts.alert import Alert
 from halon.contracts.incident import AlertBatch, IncidentInput
+from halon.contracts.plan import Effect
 from halon.core.grouping import AlertGroup
 from halon.errors import TransientError
 from halon.gateway.dispatch import MAX_SIGNAL, TemporalDispatcher, batches, details
@@ -25,6 +26,7 @@ from halon.gateway.dispatch import MAX_SIGNAL, TemporalDispatcher, batches, deta
 QUEUE = "gateway-tests"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TIMEOUT = timedelta(seconds=10)
+EFFECTS = {"lab.look": Effect.READ, "lab.turn": Effect.CHANGE}
 
 
 @workflow.defn(name="Incident")
@@ -89,7 +91,7 @@ def group(*alerts: Alert, name: str = "crashloop") -> AlertGroup:
 
 
 def dispatcher(client: Client, timeout: timedelta = TIMEOUT) -> TemporalDispatcher:
-    return TemporalDispatcher(client, QUEUE, {}, timeout)
+    return TemporalDispatcher(client, QUEUE, {}, EFFECTS, timeout)
 
 
 async def remembered(client: Client, group_id: str) -> tuple[list[str], list[int]]:
@@ -146,7 +148,7 @@ async def test_the_incident_carries_the_playbooks_that_its_own_calls(client: Cli
     steps = playbook().model_dump(by_alias=True) | {"steps": [{"playbook": "helper"}]}
     calls = type(playbook()).model_validate(steps)
     given = AlertGroup("caller-0a1b2c3d4e", calls, (alert(1),))
-    await TemporalDispatcher(client, QUEUE, {"helper": playbook("helper")}, TIMEOUT).dispatch(given)
+    await TemporalDispatcher(client, QUEUE, {"helper": playbook("helper")}, EFFECTS, TIMEOUT).dispatch(given)
     handle = client.get_workflow_handle(given.id)
     await handle.signal("end")
     assert await handle.result() == [given.id, "helper"]

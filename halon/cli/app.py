@@ -1,0 +1,132 @@
+"""The `halon` command: which commands there are, and the edge where every error becomes one sentence.
+
+Exit codes: 0 it went well, 1 it did not, 2 the call or its input is wrong, 130 interrupted.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from temporalio.service import RPCError
+from typer.exceptions import TyperException
+
+from halon.cli import audit, decisions, incidents, playbooks, services
+from halon.cli.invocation import Invocation
+from halon.cli.output import clean, note
+from halon.cli.run import run
+from halon.cli.setup import setup
+from halon.errors import HalonError, InvalidInput
+
+FAILED = 1
+WRONG_CALL = 2
+INTERRUPTED = 130
+
+_RUNNING, _OPERATING, _WRITING = "Run Halon", "Work with incidents", "Write playbooks"
+
+app = typer.Typer(
+    name="halon",
+    help="Automatic fire suppression for production: alerts in, verified and undoable remediations out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"halon {version('halon')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction]  # registered
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings; default: $HALON_CONFIG, then ./halon.yaml."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trace of an unexpected error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    del version
+    context.obj = Invocation(config, verbose)
+
+
+app.command(rich_help_panel=_RUNNING)(setup)
+app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
+app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
+app.command(rich_help_panel=_OPERATING)(incidents.incidents)
+app.command(rich_help_panel=_OPERATING)(incidents.show)
+app.command(rich_help_panel=_OPERATING)(decisions.approve)
+app.command(rich_help_panel=_OPERATING)(decisions.deny)
+app.command(rich_help_panel=_OPERATING)(decisions.cancel)
+app.command(rich_help_panel=_OPERATING)(run)
+app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
+app.command(rich_help_panel=_WRITING)(playbooks.lint)
+app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
+app.command(rich_help_panel=_WRITING)(playbooks.schema)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run a command line and give its exit code. What goes wrong is one sentence on standard error."""
+    try:
+        code = typer.main.get_command(app).main(list(arguments), prog_name="halon", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except TyperException as error:
+        return _usage(error)
+    except HalonError as error:
+        return _failed(error)
+    except (RPCError, OSError) as error:
+        note(_plain(error), style="red", label="error")
+        return FAILED
+    except Exception as error:  # noqa: BLE001  # the edge: nobody is above, and a person must be told
+        return _unexpected(error, verbose=not {"--verbose", "-v"}.isdisjoint(arguments))
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: TyperException) -> int:
+    message = error.format_message()
+    if message.lstrip().startswith("Usage:"):  # called without a command: the message is the help
+        sys.stderr.write(f"{message}\n")
+        return WRONG_CALL
+    context = getattr(error, "ctx", None)
+    note(message, style="red", label="error")
+    note(f"see `{context.command_path if context else 'halon'} --help`", style="dim", label="help")
+    return error.exit_code
+
+
+def _failed(error: HalonError) -> int:
+    note(str(error), style="red", label="error")
+    problems = error.problems if isinstance(error, InvalidInput) else ()
+    for problem in problems:
+        if problem not in str(error):
+            sys.stderr.write(f"  {clean(problem)}\n")
+    return WRONG_CALL if isinstance(error, InvalidInput) else FAILED
+
+
+def _unexpected(error: Exception, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    hint = "" if verbose else "; `halon --verbose …` shows where"
+    note(f"{_plain(error)} (unexpected: please report it{hint})", style="red", label="error")
+    return FAILED
+
+
+def _plain(error: Exception) -> str:
+    """The first line of what an error says, or its kind when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+if __name__ == "__main__":
+    main()

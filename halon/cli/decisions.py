@@ -1,0 +1,167 @@
+"""`halon approve`, `deny` and `cancel`: a person's word to a run. The run decides whether it counts, and says so."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
+
+from halon.cli.connections import answering, connected
+from halon.cli.invocation import settings_of
+from halon.cli.lookup import full_id
+from halon.cli.output import say, say_json
+from halon.contracts.decision import Verdict
+from halon.contracts.run import DECIDE_UPDATE, Decide, SearchAttribute
+from halon.core.ids import group_of, run_id
+from halon.errors import Conflict, InvalidInput, NotFound, TransientError
+from halon.settings import Settings, os_user
+
+Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
+Step = Annotated[str, typer.Option("--step", help="Which step, when several wait.")]
+PlanDigest = Annotated[str, typer.Option("--plan", help="Digest of the plan that you read, 8 digits or more.")]
+Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; goes into the audit.")]
+By = Annotated[str, typer.Option("--by", help="Who decides; by default the user of this system.", metavar="NAME")]
+Json = Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")]
+
+
+def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
+    context: typer.Context,
+    incident: Incident,
+    *,
+    step: Step = "",
+    plan: PlanDigest = "",
+    comment: Comment = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Approve what an incident waits for.
+
+    With --plan the approval holds for that plan only; without it, for the plan that is shown now.
+
+    Example: halon approve crashloop-rollback-3f9a1c07de-5b0c99e1 --plan 1f2e3d4c5b6a --by ana@example.com
+    """
+    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by)
+    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+
+
+def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
+    context: typer.Context,
+    incident: Incident,
+    *,
+    step: Step = "",
+    plan: PlanDigest = "",
+    comment: Comment = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Deny what an incident waits for: nothing more is changed, and what was changed is undone.
+
+    Example: halon deny crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "the release is being fixed forward"
+    """
+    given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=by)
+    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+
+
+def cancel(
+    context: typer.Context,
+    incident: Incident,
+    *,
+    comment: Comment = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Cancel an incident's run: it stops, and undoes what it has changed.
+
+    Returns once Temporal has the request; `halon show INCIDENT` tells how the undoing goes.
+
+    Example: halon cancel crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "handled by hand"
+    """
+    reason = f"{named(by)}: {comment}" if comment else named(by)
+    cancelled = asyncio.run(request_cancel(settings_of(context), incident, reason))
+    if json:
+        say_json({"incident": cancelled, "cancel": "requested"})
+    else:
+        say(f"asked {cancelled} to stop and undo; see `halon show {cancelled}`")
+
+
+async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str, str]:
+    """Hand a decision in. Gives the incident's whole id and the run's answer.
+
+    Raises:
+        Conflict: the run does not take it, and why.
+        NotFound: there is no such incident, or it has ended.
+        TransientError: nobody answers.
+    """
+    client = await connected(settings)
+    whole = await full_id(settings, client, incident)
+    run: WorkflowHandle[object, object] = client.get_workflow_handle(run_id(whole))
+    what = f"a run of incident {whole}"
+    try:
+        async with answering(what):
+            answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)
+    except UpdateTimeout as error:
+        raise _undecided(whole) from error
+    except WorkflowUpdateFailedError as error:
+        raise Conflict(str(error.cause)) from error
+    return whole, answer
+
+
+async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
+    """Ask Temporal to cancel an incident. Gives its whole id.
+
+    Raises:
+        NotFound: there is no such incident, or it has ended.
+        TransientError: Temporal does not answer.
+    """
+    client = await connected(settings)
+    whole = await full_id(settings, client, incident)
+    what = f"an open incident {whole}"
+    async with answering(what):
+        run = await _execution(client, whole)
+        if run is None:
+            raise NotFound(f"{what} is not there, or has ended")
+        await client.get_workflow_handle(group_of(whole), run_id=run).cancel(reason=reason)
+    return whole
+
+
+def named(by: str) -> str:
+    """Give who acts.
+
+    Raises:
+        InvalidInput: nobody is named, and the system has no name for this user.
+    """
+    name = by.strip() or os_user()
+    if not name:
+        raise InvalidInput("this system has no name for you: say who decides with --by NAME")
+    return name
+
+
+async def _execution(client: Client, incident: str) -> str | None:
+    """The execution that handles this incident now; a later incident of the same group is another one."""
+    described = await client.get_workflow_handle(group_of(incident)).describe()
+    attributes = described.search_attributes.get(SearchAttribute.INCIDENT, ())
+    return described.run_id if incident in attributes and described.close_time is None else None
+
+
+def _undecided(incident: str) -> TransientError:
+    return TransientError(
+        f"no worker took the decision in time: it may still count once one runs; look with `halon show {incident}`"
+    )
+
+
+def _decision(verdict: Verdict, *, step: str, plan: str, comment: str, by: str) -> Decide:
+    try:
+        return Decide(verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step)
+    except ValidationError as error:
+        problems = [f"--{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)]
+        raise InvalidInput("; ".join(problems)) from error
+
+
+def _answer(answered: tuple[str, str], given: Decide, *, as_json: bool) -> None:
+    incident, answer = answered
+    if as_json:
+        say_json({"incident": incident, "verdict": given.verdict.value, "by": given.by, "answer": answer})
+    else:
+        say(answer)

@@ -1,0 +1,94 @@
+"""How the command writes: colours and boxes on a terminal, plain and stable lines elsewhere, JSON when asked for.
+
+Text from outside (alerts, plans, comments) never reaches a terminal as markup or as control characters.
+"""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from halon.contracts.base import Json
+
+_PLAIN_WIDTH = 100_000
+"""Columns of a pipe: nothing is ever wrapped or cut there."""
+_CONTROL = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+OUTCOME_STYLES = {
+    "remediated": "bold green",
+    "unnecessary": "green",
+    "resolved": "green",
+    "dry_run": "cyan",
+    "unverified": "bold yellow",
+    "refused": "yellow",
+    "denied": "yellow",
+    "expired": "yellow",
+    "undone": "yellow",
+    "cancelled": "yellow",
+    "failed": "bold red",
+}
+
+
+def clean(text: str) -> str:
+    """Give text without control characters, on one line."""
+    return "".join(
+        " " if one in "\n\t\r" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) in _CONTROL else one
+        for one in text
+    )
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Give text from outside, for a console: literally, in this style."""
+    return Text(clean(text), style=style)
+
+
+def json_text(value: Json) -> str:
+    """Give a value as text for one cell."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def console() -> Console:
+    """Give the console of standard output; Rich honours NO_COLOR."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def say(*parts: RenderableType) -> None:
+    """Write lines to standard output."""
+    out = console()
+    for part in parts:
+        out.print(part if not isinstance(part, str) else styled(part))
+
+
+def note(message: str, *, style: str = "yellow", label: str = "warning") -> None:
+    """Tell people something beside the output, on standard error."""
+    errors = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    errors.print(Text.assemble((f"{label}: ", f"bold {style}"), clean(message)))
+
+
+def say_json(value: Json | BaseModel) -> None:
+    """Write one JSON document to standard output."""
+    data = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Give a table: with a box on a terminal, columns padded with spaces elsewhere."""
+    terminal = sys.stdout.isatty()
+    grid = Table(
+        *columns,
+        box=box.SIMPLE_HEAD if terminal else None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for row in rows:
+        grid.add_row(*(one if isinstance(one, Text) else styled(one) for one in row))
+    return grid
