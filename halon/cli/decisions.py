@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
 
 from halon.cli.connections import answering, connected
 from halon.cli.invocation import settings_of
-from halon.cli.lookup import full_id
+from halon.cli.lookup import full_id, open_execution
 from halon.cli.output import say, say_json
 from halon.contracts.decision import Verdict
-from halon.contracts.run import DECIDE_UPDATE, Decide, SearchAttribute
+from halon.contracts.run import DECIDE_UPDATE, Decide
 from halon.core.ids import group_of, run_id
 from halon.errors import Conflict, InvalidInput, NotFound, TransientError
 from halon.settings import Settings, os_user
@@ -95,11 +95,11 @@ async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str,
         TransientError: nobody answers.
     """
     client = await connected(settings)
-    whole = await full_id(settings, client, incident)
+    async with answering(f"incident {incident}"):
+        whole = await full_id(settings, client, incident)
     run: WorkflowHandle[object, object] = client.get_workflow_handle(run_id(whole))
-    what = f"a run of incident {whole}"
     try:
-        async with answering(what):
+        async with answering(f"the run of incident {whole}"):
             answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)
     except UpdateTimeout as error:
         raise _undecided(whole) from error
@@ -116,12 +116,11 @@ async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
         TransientError: Temporal does not answer.
     """
     client = await connected(settings)
-    whole = await full_id(settings, client, incident)
-    what = f"an open incident {whole}"
-    async with answering(what):
-        run = await _execution(client, whole)
+    async with answering(f"incident {incident}"):
+        whole = await full_id(settings, client, incident)
+        run = await open_execution(client, whole)
         if run is None:
-            raise NotFound(f"{what} is not there, or has ended")
+            raise NotFound(f"incident {whole} has ended: there is nothing to cancel")
         await client.get_workflow_handle(group_of(whole), run_id=run).cancel(reason=reason)
     return whole
 
@@ -136,13 +135,6 @@ def named(by: str) -> str:
     if not name:
         raise InvalidInput("this system has no name for you: say who decides with --by NAME")
     return name
-
-
-async def _execution(client: Client, incident: str) -> str | None:
-    """The execution that handles this incident now; a later incident of the same group is another one."""
-    described = await client.get_workflow_handle(group_of(incident)).describe()
-    attributes = described.search_attributes.get(SearchAttribute.INCIDENT, ())
-    return described.run_id if incident in attributes and described.close_time is None else None
 
 
 def _undecided(incident: str) -> TransientError:

@@ -3,26 +3,43 @@
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from halon.core.ids import incident_of, run_id
-from halon.errors import TransientError
+from halon.contracts.run import SearchAttribute
+from halon.core.ids import group_of, incident_of
 from halon.settings import Settings
 from halon.store.store import open_store
 
+_UNKNOWN = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
+
 
 async def full_id(settings: Settings, client: Client, text: str) -> str:
-    """Give the whole id. One that Temporal knows needs no store; a beginning is looked up there.
+    """Give the whole id. One that is open in Temporal needs no store; a beginning is looked up there.
 
     Raises:
         NotFound: no incident's id begins so.
         InvalidInput: several do.
-        TransientError: neither Temporal nor the store answers.
+        TransientError: the store does not answer.
+        RPCError: Temporal does not.
     """
     incident = incident_of(text.strip())
+    if await open_execution(client, incident) is not None:
+        return incident
+    async with open_store(settings) as store:
+        return (await store.incidents.get(incident)).id
+
+
+async def open_execution(client: Client, incident: str) -> str | None:
+    """Give the run id of the execution that handles this incident now; None when none does.
+
+    A later incident of the same group has the same workflow id, and is another one.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
     try:
-        await client.get_workflow_handle(run_id(incident)).describe()
+        described = await client.get_workflow_handle(group_of(incident)).describe()
     except RPCError as error:
-        if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
-            raise TransientError(f"Temporal did not answer about {incident}: {error.message}") from error
-        async with open_store(settings) as store:
-            return (await store.incidents.get(incident)).id
-    return incident
+        if error.status in _UNKNOWN:
+            return None
+        raise
+    attributes = described.search_attributes.get(SearchAttribute.INCIDENT, ())
+    return described.run_id if incident in attributes and described.close_time is None else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, TypeAlias, TypeGuard
 
@@ -75,6 +76,16 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Whether a value is a list in JSON's sense."""
     return isinstance(value, list)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a value maps names to values, as a JSON object or a scope does."""
+    return isinstance(value, Mapping)
+
+
+def is_row(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a value is a list, or a tuple that stands for one in a frozen model."""
+    return isinstance(value, list | tuple)
 
 
 def canonical(value: Json) -> bytes:

@@ -1,10 +1,12 @@
 """Google's CEL binding as Halon uses it: the known names with their types, the extensions, and two functions more."""
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
-from cel_expr_python import cel
-from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
+# Both have no py.typed; `Value`, `Program` and `Environment` below are what is used of them.
+from cel_expr_python import cel  # type: ignore[import-untyped]  # see above
+from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings  # type: ignore[import-untyped]  # same
 
 from halon.core.values import to_cel
 
@@ -87,6 +89,43 @@ FUNCTIONS = frozenset(
 """Functions by name, for suggestions and documentation."""
 
 
+class Value(Protocol):
+    """What an evaluation gives."""
+
+    def type(self) -> object:
+        """Its CEL type; that of an error when there is no answer."""
+        ...
+
+    def plain_value(self) -> Any:
+        """Give it as Python's own types."""
+        ...
+
+
+class Program(Protocol):
+    """A compiled expression."""
+
+    def eval(self, *, data: Mapping[str, Any]) -> Value:
+        """Evaluate it."""
+        ...
+
+    def serialize(self) -> bytes:
+        """Give its checked form (see `checked.decode`)."""
+        ...
+
+
+class Environment(Protocol):
+    """The names and functions that expressions are compiled with."""
+
+    def compile(self, expression: str) -> Program:
+        """Compile and check."""
+        ...
+
+
+def is_error(value: Value) -> bool:
+    """Whether the binding has no answer: it gives its reason as a value, and raises nothing."""
+    return bool(value.type() == cel.Type.ERROR)
+
+
 def _keys(value: dict[Any, Any]) -> list[str]:
     for key in value:
         if not isinstance(key, str):
@@ -100,14 +139,14 @@ def _list(value: list[Any]) -> list[Any]:
 
 
 @lru_cache(maxsize=64)
-def environment(names: frozenset[str]) -> cel.Env:
+def environment(names: frozenset[str]) -> Environment:
     """Give the environment that knows `names` besides the usual ones."""
-    variables = dict.fromkeys(sorted(KNOWN_NAMES | names), cel.Type.DYN)
+    variables: dict[str, cel.Type] = dict.fromkeys(sorted(KNOWN_NAMES | names), cel.Type.DYN)
     if "now" not in names:
         variables["now"] = cel.Type.TIMESTAMP
     variables["target"] = cel.Type.STRING
     variables |= {f"alert.{name}": kind for name, kind in ALERT_FIELDS.items()}
-    return cel.NewEnv(
+    made: Environment = cel.NewEnv(
         variables=variables,
         extensions=[
             ext_optional.ExtOptional(),
@@ -142,15 +181,16 @@ def environment(names: frozenset[str]) -> cel.Env:
             ),
         ],
     )
+    return made
 
 
 @lru_cache(maxsize=1024)
 def is_constant_valid(function: str, text: str) -> bool:
     """Whether `duration` or `timestamp` can read `text`."""
-    value = _converter(function).eval(data={"target": text})
-    return value.type() != cel.Type.ERROR
+    return not is_error(_converter(function).eval(data={"target": text}))
 
 
 @lru_cache(maxsize=2)
-def _converter(function: str) -> cel.Expression:
-    return environment(frozenset()).compile(f"{function}(target)")
+def _converter(function: str) -> Program:
+    none: frozenset[str] = frozenset()
+    return environment(none).compile(f"{function}(target)")

@@ -4,6 +4,7 @@ The binding gives no tree, but serialises one as a `cel.expr.CheckedExpr` (cel-s
 Only the fields that are read here are declared; protobuf skips the others.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -36,8 +37,8 @@ _MESSAGES: dict[str, str] = {
     "List": "elements 1 *Expr",
     "Struct": "message 1 string, entries 2 *Entry",
     "Entry": "key 3 Expr, value 4 Expr",
-    "Comprehension": "variable 1 string, range 2 Expr, accumulator 3 string, init 4 Expr, condition 5 Expr, step 6 Expr, "
-    "result 7 Expr",
+    "Comprehension": "variable 1 string, range 2 Expr, accumulator 3 string, init 4 Expr, condition 5 Expr, "
+    "step 6 Expr, result 7 Expr",
 }
 _PRIMITIVES = ("", "bool", "int", "uint", "double", "string", "bytes")
 _KNOWN = ("", "any", "timestamp", "duration")
@@ -62,7 +63,7 @@ def _declare() -> Any:
             if choice and label != "id":
                 field.oneof_index = 0
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]  # protobuf's stubs leave it open
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("halon.checked.Checked"))
 
 
@@ -136,13 +137,28 @@ class Loop:
 Node: TypeAlias = Const | Name | Select | Call | Literal | Loop
 
 
+def parts(node: Node) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+    """What a node is made of: what is evaluated outside of it, and what a loop evaluates with its own names."""
+    match node:
+        case Select():
+            return (node.operand,), ()
+        case Literal():
+            return node.parts, ()
+        case Call():
+            return node.args, ()
+        case Loop():
+            return (node.range, node.init), (node.step, node.result)
+        case _:
+            return (), ()
+
+
 def decode(serialized: bytes) -> Node:
     """Read what `Expression.serialize()` gives."""
     wrapper = any_pb2.Any.FromString(serialized)
-    message = _Checked.FromString(wrapper.value)
+    message: Any = _Checked.FromString(wrapper.value)
     types = {entry.id: _type(entry.type) for entry in message.types}
     offsets = {entry.id: entry.offset for entry in message.source.positions}
-    return _node(message.expr, types, offsets)
+    return _Decoder(types, offsets).node(message.expr)
 
 
 def _type(message: Any) -> str:
@@ -158,29 +174,53 @@ def _type(message: Any) -> str:
     return kind if kind in {"null", "list", "map", "message", "type"} else "dyn"
 
 
-def _node(expr: Any, types: dict[int, str], offsets: dict[int, int]) -> Node:
-    kind, offset = types.get(expr.id, "dyn"), offsets.get(expr.id, 0)
-    which = expr.WhichOneof("kind")
-    if which == "ident":
+class _Decoder:
+    """Makes nodes. One method for each kind of CEL's own tree, found by the name of its field."""
+
+    def __init__(self, types: dict[int, str], offsets: dict[int, int]) -> None:
+        self._types = types
+        self._offsets = offsets
+        self._kinds: dict[str | None, Callable[[Any, str, int], Node]] = {
+            "const": self._const,
+            "ident": self._ident,
+            "select": self._select,
+            "call": self._call,
+            "list": self._list,
+            "struct": self._struct,
+            "loop": self._loop,
+        }
+
+    def node(self, expr: Any) -> Node:
+        which: str | None = expr.WhichOneof("kind")
+        make = self._kinds.get(which, self._const)
+        return make(expr, self._types.get(expr.id, "dyn"), self._offsets.get(expr.id, 0))
+
+    def _nodes(self, exprs: Iterable[Any]) -> tuple[Node, ...]:
+        return tuple(self.node(one) for one in exprs)
+
+    def _const(self, expr: Any, kind: str, offset: int) -> Node:
+        text: str | None = expr.const.text if expr.const.HasField("text") else None
+        return Const("string" if text is not None else kind, offset, text)
+
+    def _ident(self, expr: Any, kind: str, offset: int) -> Node:
         return Name(kind, offset, expr.ident.name)
-    if which == "select":
-        select = expr.select
-        return Select(kind, offset, _node(select.operand, types, offsets), select.field, select.test)
-    if which == "call":
-        call = expr.call
-        receiver = (call.target,) if call.HasField("target") else ()
-        args = tuple(_node(one, types, offsets) for one in (*receiver, *call.args))
-        return Call(kind, offset, call.function, args)
-    if which == "list":
-        return Literal(kind, offset, tuple(_node(one, types, offsets) for one in expr.list.elements), "")
-    if which == "struct":
+
+    def _select(self, expr: Any, kind: str, offset: int) -> Node:
+        return Select(kind, offset, self.node(expr.select.operand), expr.select.field, expr.select.test)
+
+    def _call(self, expr: Any, kind: str, offset: int) -> Node:
+        receiver = (expr.call.target,) if expr.call.HasField("target") else ()
+        return Call(kind, offset, expr.call.function, self._nodes((*receiver, *expr.call.args)))
+
+    def _list(self, expr: Any, kind: str, offset: int) -> Node:
+        return Literal(kind, offset, self._nodes(expr.list.elements), "")
+
+    def _struct(self, expr: Any, kind: str, offset: int) -> Node:
         parts = [one for entry in expr.struct.entries for one in (entry.key, entry.value)]
-        return Literal(kind, offset, tuple(_node(one, types, offsets) for one in parts), expr.struct.message)
-    if which == "loop":
+        return Literal(kind, offset, self._nodes(parts), expr.struct.message)
+
+    def _loop(self, expr: Any, kind: str, offset: int) -> Node:
         loop = expr.loop
-        values = (_node(one, types, offsets) for one in (loop.range, loop.init, loop.step, loop.result))
-        over, init, step, result = values
+        over, init, step, result = self._nodes((loop.range, loop.init, loop.step, loop.result))
         bind = loop.variable == "#unused"
         return Loop(kind, offset, loop.variable, over, loop.accumulator, init, step, result, bind)
-    text = expr.const.text if expr.const.HasField("text") else None
-    return Const("string" if text is not None else kind, offset, text)

@@ -11,10 +11,16 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from cel_expr_python import cel
-
-from halon.contracts.base import Json, format_duration
-from halon.core.binding import ALERT_FIELDS, FUNCTIONS, KNOWN_NAMES, environment, is_constant_valid
+from halon.contracts.base import Json, format_duration, is_object, is_row
+from halon.core.binding import (
+    ALERT_FIELDS,
+    FUNCTIONS,
+    KNOWN_NAMES,
+    Program,
+    environment,
+    is_constant_valid,
+    is_error,
+)
 from halon.core.budget import MAX_SOURCE, EvaluationError, ExpressionError, Refused, Size, afford, inspect
 from halon.core.checked import Node, decode
 from halon.core.reasons import compile_reason, evaluation_reason, nearest
@@ -59,8 +65,8 @@ class Expression:
     uses: tuple[Reference, ...] = field(compare=False)
     """The same with the place of each and how much of it must exist."""
     type: str = field(compare=False)
-    """Type of the result: `bool`, `string`, `int`, `double`, `duration`, `timestamp`, `list`, `map`, `null`, or `dyn`."""
-    program: cel.Expression = field(compare=False, repr=False)
+    """Type of the result: `bool`, `string`, `int`, `double`, `duration`, `timestamp`, `list`, `map`, `null`, `dyn`."""
+    program: Program = field(compare=False, repr=False)
     tree: Node = field(compare=False, repr=False)
     roots: tuple[tuple[str, tuple[str, ...], Trie], ...] = field(compare=False, repr=False)
     costly: bool = field(compare=False, repr=False)
@@ -102,7 +108,7 @@ def evaluate(expression: Expression, scope: Mapping[str, ScopeValue]) -> ScopeVa
         plain = value.plain_value()
     except _BINDING_ERRORS as error:
         raise EvaluationError(evaluation_reason(expression.uses, scope, str(error))) from error
-    if value.type() == cel.Type.ERROR:
+    if is_error(value):
         raise EvaluationError(evaluation_reason(expression.uses, scope, str(plain)))
     return to_scope(plain)
 
@@ -152,9 +158,9 @@ def _filled(value: Any, scope: Mapping[str, ScopeValue]) -> Any:
         return "".join(
             piece if isinstance(piece, str) else text_of(_hole(piece, scope), piece.source) for piece in pieces
         )
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: _filled(inner, scope) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if is_row(value):
         return [_filled(inner, scope) for inner in value]
     return value
 

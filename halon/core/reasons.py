@@ -1,4 +1,4 @@
-"""The binding's messages in words for people: operators as they are written, names that exist, what is missing where."""
+"""The binding's messages in words for people: operators as they are written, names that exist, what is missing."""
 
 import difflib
 import re
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from halon.contracts.base import is_mapping
 from halon.core.binding import FUNCTIONS
 from halon.core.references import Reference
 
@@ -19,6 +20,14 @@ _TYPES = {
     "uint64": "uint",
     "*error*": "error",
 }
+_SAID = {
+    "Iteration budget exceeded": "its loops run more than 10,000 times for these values",
+    "String to Duration conversion failed": "duration(…) got text that is no duration: "
+    "the units are h, m, s, ms, us and ns",
+    "optional.none() dereference": "value() of something that is not there: use .orValue(…)",
+    "Unable to convert function return value": "the result may be nothing: end it with .orValue(…)",
+}
+"""What the binding says of some values, and what it means."""
 _MAX_NAMES = 20
 _MAX_MESSAGE = 300
 
@@ -39,22 +48,28 @@ def compile_reason(message: str, names: Iterable[str]) -> tuple[str, int, int, s
         return "nested too deep: compute parts of it in `set` steps", 1, 1, ""
     if match is None:
         return _tidied(_CODE.sub("", message.splitlines()[0] if message else "not CEL")), 1, 1, ""
-    line, column, said = max(int(match[1]), 1), max(int(match[2]), 1), match[3]
+    said = match[3]
     undeclared = re.match(r"undeclared reference to '([^'.]*).*?'", said)
-    if undeclared:
-        name = undeclared[1]
-        close = difflib.get_close_matches(name, sorted({*names, *FUNCTIONS}), n=1, cutoff=0.6)
-        hint = f"; did you mean `{close[0]}`?" if close else f"; known: {', '.join(sorted(names))}"
-        return f"unknown name `{name}`{hint}", line, column, name
+    reason = _undeclared(undeclared[1], names) if undeclared else _miscompiled(said)
+    return reason, max(int(match[1]), 1), max(int(match[2]), 1), undeclared[1] if undeclared else ""
+
+
+def _undeclared(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted({*names, *FUNCTIONS}), n=1, cutoff=0.6)
+    hint = f"; did you mean `{close[0]}`?" if close else f"; known: {', '.join(sorted(names))}"
+    return f"unknown name `{name}`{hint}"
+
+
+def _miscompiled(said: str) -> str:
     overload = re.match(r"found no matching overload for '(.*)' applied to '(.*)'", said)
     if overload:
-        return f"{_function(overload[1])} cannot be used with {_operands(overload[2])}", line, column, ""
+        return f"{_function(overload[1])} cannot be used with {_operands(overload[2])}"
     syntax = re.match(r"Syntax error: (.*)", said)
     if syntax:
         said = re.sub(r" expecting .*", "", syntax[1]).replace("'<EOF>'", "the end")
         said = said.replace("mismatched input", "unexpected").replace("extraneous input", "unexpected")
-        return f"syntax error: {_tidied(said)}", line, column, ""
-    return _tidied(said), line, column, ""
+        return f"syntax error: {_tidied(said)}"
+    return _tidied(said)
 
 
 def evaluation_reason(uses: Sequence[Reference], scope: Mapping[str, Any], message: str) -> str:
@@ -72,15 +87,7 @@ def evaluation_reason(uses: Sequence[Reference], scope: Mapping[str, Any], messa
     overload = re.match(r"No matching overloads found : (.*)", said)
     if overload:
         return _mismatch(uses, scope, overload[1])
-    if "Iteration budget exceeded" in said:
-        return "its loops run more than 10,000 times for these values"
-    if "String to Duration conversion failed" in said:
-        return "duration(…) got text that is no duration: the units are h, m, s, ms, us and ns"
-    if "optional.none() dereference" in said:
-        return "value() of something that is not there: use .orValue(…)"
-    if "Unable to convert function return value" in said:
-        return "the result may be nothing: end it with .orValue(…)"
-    return _tidied(said)
+    return next((ours for theirs, ours in _SAID.items() if theirs in said), None) or _tidied(said)
 
 
 def _dead_end(use: Reference, scope: Mapping[str, Any], key: str | None) -> str | None:
@@ -88,7 +95,7 @@ def _dead_end(use: Reference, scope: Mapping[str, Any], key: str | None) -> str 
     value: Any = scope
     for index, part in enumerate(use.path[: max(use.sure, 1)]):
         so_far = ".".join(use.path[:index])
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             if part not in value:
                 if key is not None and key != part:
                     return None
@@ -133,7 +140,7 @@ def _nulls(uses: Sequence[Reference], scope: Mapping[str, Any]) -> str:
     for use in uses:
         value: Any = scope
         for part in use.path:
-            value = value.get(part, found) if isinstance(value, Mapping) else found
+            value = value.get(part, found) if is_mapping(value) else found
         if value is None:
             found.append(".".join(use.path))
     return f" ({', '.join(dict.fromkeys(found))} is null)" if found else ""
@@ -159,12 +166,17 @@ def _operands(types: str) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
-    if isinstance(value, timedelta):
-        return "a duration"
-    if isinstance(value, datetime):
-        return "a time"
-    return names.get(type(value), "something else")
+    kind: type[object] = type(value)
+    names: dict[type[object], str] = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        timedelta: "a duration",
+        datetime: "a time",
+    }
+    return names.get(kind, "something else")
 
 
 def _tidied(text: str) -> str:

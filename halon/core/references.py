@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from halon.core.budget import path_of
-from halon.core.checked import Call, Const, Literal, Loop, Name, Node, Select
+from halon.core.checked import Call, Const, Loop, Name, Node, Select, parts
 
 _CHECKED_CONSTANTS = frozenset({"duration", "timestamp"})
 
@@ -17,7 +17,7 @@ class Reference:
     sure: int
     offset: int
     variable: str
-    """The variable that the binding reads, such as `alert.labels`: the first part, or more of them where types are known."""
+    """The variable that the binding reads, such as `alert.labels`: the first part, or more where types are known."""
 
 
 def references(root: Node) -> Iterator[Reference]:
@@ -33,25 +33,13 @@ def _walk(node: Node, local: frozenset[str]) -> Iterator[Reference]:
             if base.name not in local:
                 yield Reference(path, _sure(node), base.offset, base.name)
             return
-    match node:
-        case Const():
-            return
-        case Name():
-            return
-        case Select():
-            yield from _walk(node.operand, local)
-        case Literal():
-            for part in node.parts:
-                yield from _walk(part, local)
-        case Call():
-            for arg in node.args:
-                yield from _walk(arg, local)
-        case Loop():
-            yield from _walk(node.range, local)
-            yield from _walk(node.init, local)
-            inner = local | {node.variable, node.accumulator}
-            yield from _walk(node.step, inner)
-            yield from _walk(node.result, inner)
+    outer, inner = parts(node)
+    for part in outer:
+        yield from _walk(part, local)
+    if isinstance(node, Loop):
+        local |= {node.variable, node.accumulator}
+    for part in inner:
+        yield from _walk(part, local)
 
 
 def _base(node: Node) -> Name | None:
@@ -76,18 +64,18 @@ def _path(node: Node) -> tuple[str, ...] | None:
 
 def _sure(node: Node) -> int:
     """How many leading parts are taken without asking whether they exist."""
-    parts: list[bool] = []
+    asks: list[bool] = []
     while True:
         match node:
             case Name():
-                asked = [*parts, *[False] * (node.name.count(".") + 1)]
+                asked = [*asks, *[False] * (node.name.count(".") + 1)]
                 asked.reverse()
                 return asked.index(True) if True in asked else len(asked)
             case Select():
-                parts.append(node.test)
+                asks.append(node.test)
                 node = node.operand
             case Call():
-                parts.append(node.function != "_[_]")
+                asks.append(node.function != "_[_]")
                 node = node.args[0]
             case _:
                 return 0
@@ -95,20 +83,10 @@ def _sure(node: Node) -> int:
 
 def constants(node: Node) -> Iterator[tuple[str, str, int]]:
     """Give the constants whose form only their function knows: function, text, place."""
-    match node:
-        case Call():
-            first = node.args[0] if len(node.args) == 1 else None
-            if node.function in _CHECKED_CONSTANTS and isinstance(first, Const) and first.text is not None:
-                yield node.function, first.text, first.offset
-            for arg in node.args:
-                yield from constants(arg)
-        case Select():
-            yield from constants(node.operand)
-        case Literal():
-            for part in node.parts:
-                yield from constants(part)
-        case Loop():
-            for part in (node.range, node.init, node.step, node.result):
-                yield from constants(part)
-        case _:
-            return
+    if isinstance(node, Call) and node.function in _CHECKED_CONSTANTS and len(node.args) == 1:
+        first = node.args[0]
+        if isinstance(first, Const) and first.text is not None:
+            yield node.function, first.text, first.offset
+    outer, inner = parts(node)
+    for part in (*outer, *inner):
+        yield from constants(part)

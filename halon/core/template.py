@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from halon.contracts.base import Json
+from halon.contracts.base import Json, is_list, is_object
 
 OPEN = "${{"
 CLOSE = "}}"
@@ -48,12 +48,12 @@ def _scan(value: Any, path: tuple[str | int, ...]) -> Iterator[Found]:
         for piece in pieces:
             if isinstance(piece, Hole):
                 yield Found(path, piece.source, piece.offset, alone is not None, piece.problem)
-    elif isinstance(value, dict):
+    elif is_object(value):
         for key, inner in value.items():
             if OPEN in key:
                 yield Found((*path, key), "", 0, lone=False, problem="an expression cannot stand in a name")
             yield from _scan(inner, (*path, key))
-    elif isinstance(value, list):
+    elif is_list(value):
         for index, inner in enumerate(value):
             yield from _scan(inner, (*path, index))
 

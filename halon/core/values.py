@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from halon.contracts.base import Json, format_duration
+from halon.contracts.base import Json, format_duration, is_list, is_mapping, is_object, is_row
 from halon.core.budget import EvaluationError, Size
 
 Trie: TypeAlias = dict[str, "Trie"]
@@ -40,14 +40,14 @@ def prune(
     """
     value: Any = scope
     for part in path:
-        if not isinstance(value, Mapping) or part not in value:
+        if not is_mapping(value) or part not in value:
             return None
         value = value[part]
     return (_pruned(value, trie, path, sizes),)
 
 
 def _pruned(value: Any, trie: Trie, path: tuple[str, ...], sizes: dict[tuple[str, ...], Size]) -> Any:
-    if trie and isinstance(value, Mapping):
+    if trie and is_mapping(value):
         return {name: _pruned(value[name], rest, (*path, name), sizes) for name, rest in trie.items() if name in value}
     meter = _Meter()
     result = meter.convert(value, 0)
@@ -73,7 +73,7 @@ class _Meter:
 
     def size(self, value: Any) -> Size:
         """What was counted."""
-        length = len(value) if isinstance(value, list | tuple | Mapping | str) else 0
+        length = len(value) if is_row(value) or is_mapping(value) or isinstance(value, str) else 0
         return Size(self.bytes, length, self._largest)
 
     def convert(self, value: Any, depth: int) -> Any:
@@ -87,20 +87,20 @@ class _Meter:
             return value
         if depth > MAX_DEPTH:
             raise EvaluationError(f"a value that it uses is nested more than {MAX_DEPTH} deep")
-        if isinstance(value, Mapping):
-            result: Any = {}
+        if is_mapping(value):
+            fields: dict[Any, Any] = {}
             for key, inner in value.items():
                 before = self.bytes
-                result[self.convert(str(key), depth + 1)] = self.convert(inner, depth + 1)
+                fields[self.convert(str(key), depth + 1)] = self.convert(inner, depth + 1)
                 self._note(before, depth)
-            return result
-        if isinstance(value, list | tuple):
-            result = []
+            return fields
+        if is_row(value):
+            items: list[Any] = []
             for inner in value:
                 before = self.bytes
-                result.append(self.convert(inner, depth + 1))
+                items.append(self.convert(inner, depth + 1))
                 self._note(before, depth)
-            return result
+            return items
         if isinstance(value, timedelta):
             return _duration(value)
         if isinstance(value, datetime):
@@ -141,27 +141,32 @@ def to_scope(value: Any) -> Any:
 
 
 def _sorted(value: Any) -> Any:
-    if value is None or isinstance(value, bool | timedelta):
-        return value
-    if isinstance(value, str):
-        return value if value.isascii() and "\0" not in value else UNFIT.sub("\ufffd", value)
-    if isinstance(value, int):
-        if abs(value) > MAX_INTEGER:
-            raise EvaluationError(f"the result {value} is larger than JSON can carry: turn it into text with string(…)")
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise EvaluationError(f"the result is {value}, which is no number")
-        return value
-    if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    if isinstance(value, dict):
+    if is_object(value):
         for key in value:
-            if not isinstance(key, str):
+            if not _is_text(key):
                 raise EvaluationError(f"the key {key!r} of a map in the result is no text")
         return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
+    if is_list(value):
         return [_sorted(inner) for inner in value]
+    return _fit(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _fit(value: Any) -> Any:
+    """Take a single value of a result as JSON can carry it."""
+    if isinstance(value, str) and not (value.isascii() and "\0" not in value):
+        return UNFIT.sub("\ufffd", value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise EvaluationError(f"the result {value} is larger than JSON can carry: turn it into text with string(…)")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise EvaluationError(f"the result is {value}, which is no number")
+    if value is None or isinstance(value, bool | int | float | str | datetime | timedelta):
+        return value
     raise EvaluationError("the result is neither JSON nor a time nor a duration")
 
 
@@ -173,10 +178,10 @@ def measured(value: Any) -> int:
         one = waiting.pop()
         if isinstance(one, str):
             total += len(one) + 2
-        elif isinstance(one, dict):
+        elif is_object(one):
             total += sum(len(str(key)) + 4 for key in one) + 2
             waiting.extend(one.values())
-        elif isinstance(one, list | tuple):
+        elif is_row(one):
             total += len(one) + 2
             waiting.extend(one)
         else:
@@ -190,9 +195,9 @@ def wire(value: Any) -> Json:
         return format_duration(value)
     if isinstance(value, datetime):
         return _rfc3339(value)
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: wire(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if is_list(value):
         return [wire(inner) for inner in value]
     result: Json = value
     return result
