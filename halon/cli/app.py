@@ -3,12 +3,15 @@
 Exit codes: 0 it went well, 1 it did not, 2 the call or its input is wrong, 130 interrupted.
 """
 
+import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from temporalio.service import RPCError
@@ -16,9 +19,11 @@ from typer.exceptions import TyperException
 
 from halon.cli import audit, decisions, incidents, playbooks, services
 from halon.cli.invocation import Invocation
+from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.run import run
 from halon.cli.setup import setup
+from halon.cli.show import show
 from halon.errors import HalonError, InvalidInput
 
 FAILED = 1
@@ -31,6 +36,7 @@ app = typer.Typer(
     name="halon",
     help="Automatic fire suppression for production: alerts in, verified and undoable remediations out.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -38,7 +44,11 @@ app = typer.Typer(
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"halon {version('halon')}\n")
+        try:
+            number = version_of("halon")
+        except PackageNotFoundError:
+            number = "(not installed: run from its sources)"
+        sys.stdout.write(f"halon {number}\n")
         raise typer.Exit
 
 
@@ -50,8 +60,10 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings; default: $HALON_CONFIG, then ./halon.yaml."),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trace of an unexpected error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    verbose: Annotated[bool, flag("--verbose", "-v", help="Show the trace of an unexpected error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     del version
     context.obj = Invocation(config, verbose)
@@ -61,7 +73,7 @@ app.command(rich_help_panel=_RUNNING)(setup)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
 app.command(rich_help_panel=_OPERATING)(incidents.incidents)
-app.command(rich_help_panel=_OPERATING)(incidents.show)
+app.command(rich_help_panel=_OPERATING)(show)
 app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
@@ -72,9 +84,17 @@ app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
 
 
-def main() -> None:
-    """Run the command line of this process."""
-    sys.exit(execute(sys.argv[1:]))
+def main() -> NoReturn:
+    """Run the command line of this process, and end it at once.
+
+    Temporal's client keeps threads of its own; one that still holds a Python object while the interpreter is torn down
+    aborts the process after everything has gone well.
+    """
+    code = execute(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from halon.cli.invocation import settings_of
+from halon.cli.options import flag
 from halon.cli.output import say, say_json, styled
 from halon.cli.timeline import all_records, timeline
 from halon.contracts.audit import StoredRecord
@@ -15,7 +16,7 @@ from halon.settings import Settings
 from halon.store.store import Store, open_store
 from halon.store.verification import VerifyReport
 
-app = typer.Typer(help="Read the audit chain, and prove it.", no_args_is_help=True)
+app = typer.Typer(help="Read the audit chain, and prove it.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.command("show")
@@ -23,7 +24,7 @@ def show_records(
     context: typer.Context,
     incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Id, or its unique beginning.")],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Write the records as JSON, with their hashes.")] = False,
+    json: Annotated[bool, flag("--json", help="Write the records as JSON, with their hashes.")] = False,
 ) -> None:
     """Show an incident's audit records.
 
@@ -47,7 +48,7 @@ def verify_chain(
         str | None,
         typer.Option("--anchor", metavar="N:HASH", help="What an earlier verification gave; proves the end is there."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write the report as JSON.")] = False,
 ) -> None:
     """Prove that no audit record was changed, removed or swapped. Exits with 1 when one was.
 

@@ -3,23 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client, Plugin, TLSConfig
 from temporalio.service import RPCError, RPCStatusCode
 
-import worker
 from halon.clients.temporal import TemporalConfig, connect
 from halon.errors import HalonError, Misconfigured, NotFound, PermissionDenied, TransientError
-from halon.kit.registry import Registry
-from halon.kit.schemas import action_schemas
-from halon.playbook.catalogue import Catalogue, load_catalogue
 from halon.settings import Settings, resolve
 from halon.settings.model import Tls
 
-PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=3)
 """How long a command waits for Temporal to answer at all."""
 WORKER_PATIENCE = timedelta(seconds=15)
 """How long a command waits for what only a worker can answer."""
@@ -45,25 +40,6 @@ async def connected(settings: Settings, patience: timedelta = PATIENCE, plugins:
         Misconfigured: it refuses the credentials, or what the settings name is not there.
     """
     return await connect(temporal_config(settings), patience=patience, plugins=plugins)
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What this installation can do: its actions, and its playbooks."""
-
-    registry: Registry
-    catalogue: Catalogue
-
-
-def installation(settings: Settings, paths: Sequence[Path] = ()) -> Installation:
-    """Load the actions, and the playbooks in `paths` or where the settings say.
-
-    Raises:
-        Misconfigured: an action's file is wrong.
-        NotFound: a path does not exist.
-    """
-    registry = worker.registry()
-    return Installation(registry, load_catalogue(paths or settings.playbooks, action_schemas(registry)))
 
 
 @asynccontextmanager

@@ -7,10 +7,12 @@ import typer
 from pydantic import ValidationError
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
+from temporalio.exceptions import ApplicationError
 
 from halon.cli.connections import answering, connected
 from halon.cli.invocation import settings_of
 from halon.cli.lookup import full_id, open_execution
+from halon.cli.options import flag
 from halon.cli.output import say, say_json
 from halon.contracts.decision import Verdict
 from halon.contracts.run import DECIDE_UPDATE, Decide
@@ -23,7 +25,7 @@ Step = Annotated[str, typer.Option("--step", help="Which step, when several wait
 PlanDigest = Annotated[str, typer.Option("--plan", help="Digest of the plan that you read, 8 digits or more.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; goes into the audit.")]
 By = Annotated[str, typer.Option("--by", help="Who decides; by default the user of this system.", metavar="NAME")]
-Json = Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")]
+Json = Annotated[bool, flag("--json", help="Write the answer as JSON.")]
 
 
 def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -99,12 +101,13 @@ async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str,
         whole = await full_id(settings, client, incident)
     run: WorkflowHandle[object, object] = client.get_workflow_handle(run_id(whole))
     try:
-        async with answering(f"the run of incident {whole}"):
-            answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)
+        async with answering(f"a run of incident {whole}"):
+            answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)  # pyright: ignore[reportUnknownMemberType]  # an overload of theirs is untyped
     except UpdateTimeout as error:
         raise _undecided(whole) from error
     except WorkflowUpdateFailedError as error:
-        raise Conflict(str(error.cause)) from error
+        cause = error.cause
+        raise Conflict(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
     return whole, answer
 
 

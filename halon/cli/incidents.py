@@ -9,17 +9,17 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
 
 from halon.cli.connections import answering, connected
 from halon.cli.invocation import settings_of
 from halon.cli.lookup import open_execution
+from halon.cli.options import flag
 from halon.cli.output import OUTCOME_STYLES, note, say, say_json, styled, table
 from halon.contracts.base import Contract
 from halon.contracts.incident import IncidentRow
 from halon.contracts.outcome import Outcome
 from halon.contracts.run import INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
-from halon.errors import HalonError, TransientError
+from halon.errors import TransientError
 from halon.settings import Settings
 from halon.store.incidents import MAX_LIST, IncidentFilter
 from halon.store.store import open_store
@@ -54,14 +54,14 @@ class ListedIncident(Contract):
     closed_at: datetime | None
 
 
-def incidents(  # noqa: PLR0913  # one parameter an option: Typer's way
+def incidents(  # one parameter an option: Typer's way
     context: typer.Context,
     *,
     state: Annotated[State | None, typer.Option("--state", help="Only those; 'waiting' ones wait for people.")] = None,
     playbook: Annotated[str | None, typer.Option("--playbook", metavar="NAME", help="Only of this playbook.")] = None,
     outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only closed ones that ended so.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_LIST, help="At most so many.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Write the list as JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write the list as JSON.")] = False,
 ) -> None:
     """List incidents, the newest first.
 
@@ -110,8 +110,12 @@ def state_text(state: str, outcome: str, *, waiting: bool) -> Text:
 async def _update(client: Client, found: dict[str, ListedIncident], playbook: str | None) -> None:
     """Lay what Temporal knows of open incidents over what the store has."""
     running = f"WorkflowType = '{INCIDENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
-    asked = f"WorkflowType = '{REMEDIATION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {SearchAttribute.WAITING} = true"
-    live = {_attribute(one, SearchAttribute.INCIDENT): one async for one in client.list_workflows(running, limit=MAX_LIST)}
+    asked = (
+        f"WorkflowType = '{REMEDIATION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {SearchAttribute.WAITING} = true"
+    )
+    live = {
+        _attribute(one, SearchAttribute.INCIDENT): one async for one in client.list_workflows(running, limit=MAX_LIST)
+    }
     waiting = {_attribute(one, SearchAttribute.INCIDENT) async for one in client.list_workflows(asked, limit=MAX_LIST)}
     for incident, execution in live.items():
         known = found.get(incident) or _of_execution(incident, execution)

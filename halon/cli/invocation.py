@@ -32,4 +32,4 @@ def settings_of(context: typer.Context) -> Settings:
         Misconfigured: the file that was named cannot be read.
         DocumentError: it is wrong; `problems` says where and how.
     """
-    return context.find_object(Invocation).settings() if context.find_object(Invocation) else load_settings()
+    return (context.find_object(Invocation) or Invocation()).settings()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -79,16 +80,22 @@ def say_json(value: Json | BaseModel) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> RenderableType:
     """Give a table: with a box on a terminal, columns padded with spaces elsewhere."""
-    terminal = sys.stdout.isatty()
-    grid = Table(
-        *columns,
-        box=box.SIMPLE_HEAD if terminal else None,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for row in rows:
-        grid.add_row(*(one if isinstance(one, Text) else styled(one) for one in row))
+    cells = [[one if isinstance(one, Text) else styled(one) for one in row] for row in rows]
+    if not sys.stdout.isatty():
+        return _plain_table(columns, [[one.plain for one in row] for row in cells])
+    grid = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for row in cells:
+        grid.add_row(*row)
     return grid
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Text:
+    lines = [list(columns), *rows]
+    widths = [max(cell_len(line[number]) for line in lines) for number in range(len(columns))]
+    padded = (
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return Text("\n".join(line.rstrip() for line in padded))

@@ -8,8 +8,10 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from halon.cli.connections import connected, installation
+from halon.cli.connections import connected
+from halon.cli.installed import installation
 from halon.cli.invocation import settings_of
+from halon.cli.options import flag
 from halon.cli.output import say, say_json, styled
 from halon.clients.temporal import register_search_attributes
 from halon.errors import HalonError, InvalidInput
@@ -35,7 +37,7 @@ class SetupReport(BaseModel):
 def setup(
     context: typer.Context,
     *,
-    json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write the report as JSON.")] = False,
 ) -> None:
     """Make Temporal and the store ready, and check the installation.
 

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from halon.cli.connections import answering, connected
 from halon.cli.incidents import state_text
 from halon.cli.invocation import settings_of
+from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, styled
 from halon.cli.plans import PlanView, gate_block, of_record, plan_block
 from halon.cli.timeline import all_records, timeline
@@ -60,7 +61,7 @@ def show(
     context: typer.Context,
     incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Id, or its unique beginning.")],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Write everything as JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write everything as JSON.")] = False,
 ) -> None:
     """Show an incident: how it stands, what it waits for, its plans, and its timeline.
 
@@ -86,9 +87,10 @@ async def look(settings: Settings, incident: str) -> Shown:
         try:
             row = await store.incidents.get(text)
         except NotFound:
-            row = await _unrecorded(settings, text)
-            if row is None:
+            unrecorded = await _unrecorded(settings, text)
+            if unrecorded is None:
                 raise
+            row = unrecorded
         run = await _live(settings, row) if row.state == "open" else None
         return Shown(row, run, await all_records(store, row.id))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from halon.cli.output import styled, table
 from halon.contracts.audit import StoredRecord
@@ -42,7 +42,7 @@ async def all_records(store: Store, incident: str, after: int = 0) -> list[Store
     return found
 
 
-def timeline(records: Sequence[StoredRecord]) -> Table:
+def timeline(records: Sequence[StoredRecord]) -> RenderableType:
     """Show records, one a line."""
     rows = [
         (

@@ -1,15 +1,15 @@
 """What an expression may cost: refused at load when it can be told from the text, otherwise before it is evaluated.
 
-CEL terminates, but it does not stay small: text can be doubled, `map` copies its list on every step, and the binding can
-be neither bounded nor interrupted. So the size of every intermediate value is bounded from above, from the sizes of
-the values that go in, and an expression that might come out too large is not begun.
+CEL terminates, but it does not stay small: text can be doubled, `map` copies its list on every step, and the binding
+can be neither bounded nor interrupted. So the size of every intermediate value is bounded from above, from the sizes
+of the values that go in, and an expression that might come out too large is not begun.
 """
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from halon.core.checked import Call, Const, Literal, Loop, Name, Node, Select
+from halon.core.checked import Call, Const, Literal, Loop, Name, Node, Select, parts
 from halon.errors import InvalidInput, PermanentError
 
 MAX_SOURCE = 2000
@@ -20,8 +20,8 @@ MAX_TEXT_CALLS = 4
 MAX_PATTERN = 200
 MAX_REPEATS = 1000
 MAX_WORK = 50_000_000
-"""Bytes touched. At about one a nanosecond this is a twentieth of a second, far below the two seconds that Temporal gives
-a workflow before it calls it stuck."""
+"""Bytes touched. At about one a nanosecond this is a twentieth of a second, far below the two seconds that Temporal
+gives a workflow before it calls it stuck."""
 MAX_ITERATIONS = 10_000
 """What the binding allows in one evaluation."""
 
@@ -32,6 +32,8 @@ _SMALL = frozenset({"bool", "int", "uint", "double", "null", "timestamp", "durat
 _TAKE_OPTIONAL = frozenset({"orValue", "hasValue", "value", "_?._", "_[?_]", "_[_]"})
 """Functions whose first argument may be an optional."""
 _MAKE_OPTIONAL = frozenset({"_?._", "_[?_]", "optional.of", "optional.none", "optional.ofNonZeroValue", "or"})
+_KEEP_PARTS = frozenset({"list", "keys", "orValue", "or", "value", "optional.of", "optional.ofNonZeroValue", "dyn"})
+"""Functions that give what goes in, or parts of it."""
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
 
@@ -97,24 +99,19 @@ class _Guard:
         match node:
             case Const() | Name():
                 self.leaves += 1
-            case Select():
-                self.visit(node.operand, nesting, maybe)
-            case Literal():
-                if node.message:
-                    raise Refused(f"`{node.message}` cannot be made in an expression", node.offset)
-                for part in node.parts:
-                    self.visit(part, nesting, maybe)
+            case Literal() if node.message:
+                raise Refused(f"`{node.message}` cannot be made in an expression", node.offset)
             case Call():
                 self._call(node)
-                for part in node.args:
-                    self.visit(part, nesting, maybe)
-            case Loop():
-                self._loop(node, nesting, maybe)
+            case _:
+                pass
+        for part in parts(node)[0]:
+            self.visit(part, nesting, maybe)
+        if isinstance(node, Loop):
+            self._loop(node, nesting, maybe)
 
     def _loop(self, node: Loop, nesting: int, maybe: frozenset[str]) -> None:
         self.costly = True
-        self.visit(node.range, nesting, maybe)
-        self.visit(node.init, nesting, maybe)
         if node.bind:
             self._binds += 1
             if self._binds > MAX_BINDS:
@@ -158,7 +155,7 @@ class _Guard:
 
 
 def _taken(node: Node) -> tuple[Node, ...]:
-    """The parts of a node that must not be optionals: where CEL does not take them apart, the binding crashes on them."""
+    """The parts of a node that must not be optionals: what CEL does not take apart, the binding crashes on."""
     match node:
         case Literal():
             return node.parts
@@ -175,21 +172,19 @@ def _taken(node: Node) -> tuple[Node, ...]:
 
 
 def _optional(node: Node, maybe: frozenset[str]) -> bool:
-    """Whether a value may be an optional. The type alone does not tell: of an untyped list or map, `x[?0]` is untyped."""
-    if node.type == "optional":
-        return True
+    """Whether a value may be an optional. The type alone does not tell: `x[?0]` of an untyped list is untyped."""
+    return node.type == "optional" or _made_optional(node, maybe)
+
+
+def _made_optional(node: Node, maybe: frozenset[str]) -> bool:
     match node:
         case Name():
             return node.name in maybe
         case Select():
             return not node.test and _optional(node.operand, maybe)
         case Call():
-            name = node.function
-            if name in _MAKE_OPTIONAL:
-                return True
-            if name == "_[_]":
-                return _optional(node.args[0], maybe)
-            return name == "_?_:_" and any(_optional(arg, maybe) for arg in node.args[1:])
+            through = {"_[_]": node.args[:1], "_?_:_": node.args[1:]}.get(node.function, ())
+            return node.function in _MAKE_OPTIONAL or any(_optional(arg, maybe) for arg in through)
         case Loop():
             return node.bind and _optional(node.result, _bound(node, maybe))
         case _:
@@ -241,9 +236,9 @@ class _Estimate:
             case Name() | Select():
                 return self._value(node, local)
             case Literal():
-                parts = [self.of(part, local) for part in node.parts]
-                largest = max((part.bytes for part in parts), default=0)
-                return Size(sum(part.bytes + _CELL for part in parts), len(parts), largest)
+                inner = [self.of(part, local) for part in node.parts]
+                largest = max((part.bytes for part in inner), default=0)
+                return Size(sum(part.bytes + _CELL for part in inner), len(inner), largest)
             case Call():
                 known = self._known(node, local)
                 if known is not None:
@@ -276,36 +271,14 @@ class _Estimate:
         return SMALL
 
     def _called(self, node: Call, args: list[Size]) -> Size:
-        total = sum(arg.bytes for arg in args)
-        match node.function:
-            case "matches":
-                pattern = node.args[-1]
-                text = pattern.text or "" if isinstance(pattern, Const) else ""
-                steps = (len(text) + 8) * _repeats(text)
-                self._charge((args[0].bytes + 8) * steps)
-                return SMALL
-            case "replace":
-                return Size((args[0].bytes + 1) * (args[2].bytes + 1) if len(args) > 2 else total, 0, 0)  # noqa: PLR2004
-            case "join":
-                separator = args[1].bytes if len(args) > 1 else 0
-                return Size(args[0].bytes + args[0].length * separator, 0, 0)
-            case "split":
-                return Size(args[0].bytes * (2 * _CELL + 1), args[0].bytes + 1, args[0].bytes)
-            case "format":
-                # A directive of seven characters, such as %.1000f, can write some 1,300.
-                return Size(args[0].bytes * 200 + (args[1].bytes if len(args) > 1 else 0) * 8, 0, 0)
-            case "_?_:_":
-                return Size(*(max(arg[part] for arg in args[1:]) for part in range(3)))
-            case "_+_" if node.type not in _SMALL:
-                return Size(total, sum(arg.length for arg in args), max(arg.element for arg in args))
-            case "_[_]" | "_[?_]" | "_?._":
-                return _inside(args[0])
-            case "list" | "keys" | "orValue" | "or" | "value" | "optional.of" | "optional.ofNonZeroValue" | "dyn":
-                return Size(total, max(arg.length for arg in args), max(arg.element for arg in args))
-            case _ if node.type in _SMALL:
-                return SMALL
-            case _:
-                return Size(total * 4 + 64, total, total)
+        if node.function == "matches":
+            pattern = node.args[-1]
+            text = pattern.text or "" if isinstance(pattern, Const) else ""
+            self._charge((args[0].bytes + 8) * (len(text) + 8) * _repeats(text))
+            return SMALL
+        if node.function in _TEXT_CALLS:
+            return _text_size(node.function, args)
+        return _other_size(node, args)
 
     def _loop(self, node: Loop, local: Mapping[str, Size]) -> Size:
         if node.bind:
@@ -323,6 +296,36 @@ class _Estimate:
         # The list is copied on every step.
         self._charge(count * count * _CELL)
         return Size(count * (added.bytes + _CELL), count, added.element)
+
+
+def _text_size(function: str, args: list[Size]) -> Size:
+    """What may come out of the functions that make text longer."""
+    subject, second = args[0], args[1] if len(args) > 1 else SMALL
+    match function:
+        case "replace":
+            return Size((subject.bytes + 1) * (args[2].bytes + 1), 0, 0)
+        case "join":
+            return Size(subject.bytes + subject.length * second.bytes, 0, 0)
+        case "split":
+            return Size(subject.bytes * (2 * _CELL + 1), subject.bytes + 1, subject.bytes)
+        case _:
+            # format: a directive of seven characters, such as %.1000f, can write some 1,300.
+            return Size(subject.bytes * 200 + second.bytes * 8, 0, 0)
+
+
+def _other_size(node: Call, args: list[Size]) -> Size:
+    total = sum(arg.bytes for arg in args)
+    match node.function:
+        case "_?_:_":
+            return Size(*(max(arg[part] for arg in args[1:]) for part in range(3)))
+        case "_+_" if node.type not in _SMALL:
+            return Size(total, sum(arg.length for arg in args), max(arg.element for arg in args))
+        case "_[_]" | "_[?_]" | "_?._":
+            return _inside(args[0])
+        case function if function in _KEEP_PARTS:
+            return Size(total, max(arg.length for arg in args), max(arg.element for arg in args))
+        case _:
+            return SMALL if node.type in _SMALL else Size(total * 4 + 64, total, total)
 
 
 def _inside(size: Size) -> Size:

@@ -164,11 +164,11 @@ def decode(serialized: bytes) -> Node:
 def _type(message: Any) -> str:
     kind: str | None = message.WhichOneof("kind")
     if kind == "primitive":
-        return _PRIMITIVES[message.primitive]
+        return _PRIMITIVES[int(message.primitive)]
     if kind == "wrapper":
-        return _PRIMITIVES[message.wrapper]
+        return _PRIMITIVES[int(message.wrapper)]
     if kind == "known":
-        return _KNOWN[message.known]
+        return _KNOWN[int(message.known)]
     if kind == "abstract":
         return "optional" if message.abstract.name == "optional_type" else str(message.abstract.name)
     return kind if kind in {"null", "list", "map", "message", "type"} else "dyn"

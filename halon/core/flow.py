@@ -6,7 +6,7 @@ Temporal replays would diverge. These keep lists.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,16 +34,30 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
+async def afterwards(work: Awaitable[T], then: Callable[[], Awaitable[object]]) -> T:
+    """Do `work`, and `then` in any case, as `finally` would; but nothing when the coroutine is thrown away.
+
+    A worker that stops throws away the workflows that it holds. Another one takes them up where the history ends, so
+    nothing has ended and there is no loop left to wait on.
+    """
+    try:
+        result = await work
+    except GeneratorExit:
+        raise
+    except BaseException:
+        await then()
+        raise
+    await then()
+    return result
+
+
 async def first(*works: Coroutine[Any, Any, Any]) -> tuple[int, Any]:
     """Run `works` together; give the index and result of the first to end, with the others cancelled and ended.
 
     When two end in the same instant, the earlier argument wins. An exception of the first to end is raised.
     """
     tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await _any_done(tasks)
-    finally:
-        await _stop(tasks)
+    await afterwards(_any_done(tasks), lambda: _stop(tasks))
     winner = next(index for index, task in enumerate(tasks) if task.done() and not task.cancelled())
     return winner, tasks[winner].result()
 
@@ -51,22 +65,24 @@ async def first(*works: Coroutine[Any, Any, Any]) -> tuple[int, Any]:
 async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Run `works` at the same time and give all results. The first exception cancels the others and is raised."""
     tasks = [asyncio.ensure_future(work) for work in works]
-    pending = list(tasks)
-    try:
-        while pending:
-            await _any_done(pending)
-            for task in pending:
-                if task.done():
-                    task.result()
-            pending = [task for task in pending if not task.done()]
-    finally:
-        await _stop(tasks)
+    await afterwards(_all_done(tasks), lambda: _stop(tasks))
     return [task.result() for task in tasks]
 
 
 async def stopped(task: "asyncio.Future[Any]") -> None:
     """Cancel `task` and wait until it has ended, however it ends."""
     await _stop([task])
+
+
+async def _all_done(tasks: Sequence["asyncio.Future[Any]"]) -> None:
+    """Return once all of `tasks` are done; raises the first exception as soon as it is there."""
+    pending = list(tasks)
+    while pending:
+        await _any_done(pending)
+        for task in pending:
+            if task.done():
+                task.result()
+        pending = [task for task in pending if not task.done()]
 
 
 async def _any_done(tasks: Sequence["asyncio.Future[Any]"]) -> None:

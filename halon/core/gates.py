@@ -10,7 +10,7 @@ from halon.contracts.outcome import Outcome
 from halon.contracts.plan import Plan
 from halon.contracts.playbook import Approve
 from halon.core.approval import Tally, gate_digest, objection, tally
-from halon.core.flow import first
+from halon.core.flow import afterwards, first
 from halon.core.frame import RunEnded, StepFailed
 from halon.core.runtime import Event, Gate, Runtime
 
@@ -47,16 +47,14 @@ class Gatekeeper:
         )
         self._tell(gate, AuditKind.APPROVAL_ASKED, _question(gate), _facts(gate))
         await self._runtime.ask(gate)
-        try:
-            winner, answer = await first(
-                self._collect(gate),
-                self._runtime.deadline(approve.within, f"approval of {step} expires"),
-                self._runtime.resolved() if self._ends_when_resolved and untouched else _for_ever(),
-                self._remind(gate),
-                self._escalate(gate),
-            )
-        finally:
-            await self._runtime.answered(gate)
+        decided = first(
+            self._collect(gate),
+            self._runtime.deadline(approve.within, f"approval of {step} expires"),
+            self._runtime.resolved() if self._ends_when_resolved and untouched else _for_ever(),
+            self._remind(gate),
+            self._escalate(gate),
+        )
+        winner, answer = await afterwards(decided, lambda: self._runtime.answered(gate))
         if winner == 0:
             return self._conclude(gate, answer)
         if winner == 1:

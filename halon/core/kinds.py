@@ -28,7 +28,7 @@ from halon.contracts.playbook import (
 )
 from halon.contracts.run import RunSpec
 from halon.core.changes import Changes, Wanted
-from halon.core.flow import first, together
+from halon.core.flow import afterwards, first, together
 from halon.core.frame import Cover, Ledger, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
 from halon.core.leases import Leases
 from halon.core.runtime import ActionFailed, Event, Runtime
@@ -235,9 +235,21 @@ class Kinds:
         given = rendered(path, step.inputs, scope.names(self._runtime.now()))
         inner = Scope({**scope.base, "metadata": metadata_scope(book.metadata), "inputs": {}, "target": ""})
         covered = frame.admission(book, replace(cover, depth=cover.depth + 1))
+
+        async def last() -> None:
+            if book.finally_:
+                await frame.block(book.finally_, inner.fork(failure=None), f"{path}.finally", covered)
+
+        await afterwards(self._whole_child(book, given, inner, path, covered, frame), last)
+        return entry("done", inner.variables)
+
+    async def _whole_child(
+        self, book: Playbook, given: JsonObject, inner: Scope, path: str, cover: Cover, frame: Frame
+    ) -> None:
+        """The child within its time, and its `on_failure`."""
+        late = self._runtime.deadline(book.timeout, f"time-out of {path}")
         try:
-            late = self._runtime.deadline(book.timeout, f"time-out of {path}")
-            await first(self._child(book, given, inner, path, covered, frame), _too_late(late, path, book))
+            await first(self._child(book, given, inner, path, cover, frame), _too_late(late, path, book))
         except RunEnded as ended:
             if ended.outcome is Outcome.RESOLVED or ended.keep:
                 raise
@@ -252,12 +264,8 @@ class Kinds:
                     "outcome": "",
                     "left": [],
                 }
-                await frame.block(book.on_failure, inner.fork(failure=facts), f"{path}.on_failure", covered)
+                await frame.block(book.on_failure, inner.fork(failure=facts), f"{path}.on_failure", cover)
             raise
-        finally:
-            if book.finally_:
-                await frame.block(book.finally_, inner.fork(failure=None), f"{path}.finally", covered)
-        return entry("done", inner.variables)
 
     async def _child(
         self, book: Playbook, given: JsonObject, scope: Scope, path: str, cover: Cover, frame: Frame

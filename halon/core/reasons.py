@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from halon.contracts.base import is_mapping
@@ -166,17 +165,16 @@ def _operands(types: str) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    kind: type[object] = type(value)
-    names: dict[type[object], str] = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        timedelta: "a duration",
-        datetime: "a time",
+    names: dict[str, str] = {
+        "bool": "true or false",
+        "int": "a number",
+        "float": "a number",
+        "str": "text",
+        "list": "a list",
+        "timedelta": "a duration",
+        "datetime": "a time",
     }
-    return names.get(kind, "something else")
+    return names.get(value.__class__.__name__, "something else")
 
 
 def _tidied(text: str) -> str:

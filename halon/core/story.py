@@ -36,13 +36,18 @@ def plan_table(plan: Plan) -> str:
     """The plan: what, where, before and after, how it is undone, and what to know."""
     lines = [f"**{plain(plan.summary)}**", "", f"Target: {plain(plan.target)}", ""]
     if plan.rows:
-        lines += ["| field | before | after |", "|---|---|---|"]
-        lines += [f"| {plain(row.field)} | {cell(row.before)} | {cell(row.after)} |" for row in plan.rows]
+        lines += [_row("field", "before", "after"), "|---|---|---|"]
+        lines += [_row(plain(row.field), cell(row.before), cell(row.after)) for row in plan.rows]
         lines.append("")
     lines += [f"- Note: {plain(note)}" for note in plan.notes]
     undo = plain(plan.undo.call.action) if plan.undo.call else f"none: {plain(plan.undo.reason)}"
     lines += [f"- Undo: {undo}", f"- Plan: {plan.digest[:12]}", ""]
     return "\n".join(lines)
+
+
+def _row(*cells: str) -> str:
+    """A line of a table. Temporal's UI draws no space between columns, so each cell brings its own."""
+    return "".join(f"| {one}\u00a0\u00a0 " for one in cells) + "|"
 
 
 def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:

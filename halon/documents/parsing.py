@@ -1,40 +1,37 @@
-"""YAML as data and nothing else: the core types of YAML 1.2, no tags, no aliases, every size bounded, every node placed.
+"""YAML as data and nothing else: core types of YAML 1.2, no tags, no aliases, every size bounded, every node placed.
 
 Built from libyaml's event stream with a stack of its own. The composer that PyYAML offers recurses in C and takes the
 process down on deep nesting, keeps the last of two equal keys without a word, and reads `no` as false.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import yaml
 
+from halon.documents.scalars import plain_scalar
 from halon.errors import InvalidInput
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_PROBLEMS = 100
-MAX_INTEGER = 2**53 - 1
-"""The largest integer that JSON carries without losing digits (RFC 8785, which digests are made with, refuses more)."""
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the top of a document to a value."""
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, lone surrogates, and marks that change the order in which text is shown to who approves it."""
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?")
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
+
+
+class _Mark(Protocol):
+    """A place in the text, as both of PyYAML's parsers give it."""
+
+    index: int
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -182,6 +179,7 @@ class _Reader:
 
     def read(self, text: str | bytes) -> tuple[Document | None, list[Problem]]:
         document: Document | None = None
+        plain = ""
         try:
             plain = self._decoded(text)
             value, root = self._build(plain)
@@ -197,24 +195,26 @@ class _Reader:
         return document, sorted(self._problems, key=lambda one: (one.line, one.column))
 
     def _decoded(self, text: str | bytes) -> str:
-        if isinstance(text, bytes):
-            if len(text) > MAX_BYTES:
-                self._too_large()
-            try:
-                text = text.decode("utf-8")
-            except UnicodeDecodeError as error:
-                line = text.count(b"\n", 0, error.start) + 1
-                column = error.start - text.rfind(b"\n", 0, error.start)
-                self._fail(Position(line, column), "not UTF-8: save the file in this encoding", "encoding")
-        text = text.removeprefix("\ufeff")
-        bad = _FORBIDDEN.search(text)
+        plain = (self._from_bytes(text) if isinstance(text, bytes) else text).removeprefix("\ufeff")
+        bad = _FORBIDDEN.search(plain)
         if bad:
             index = bad.start()
-            where = Position(text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
-            self._fail(where, f"forbidden character U+{ord(bad.group()):04X}: remove it", "control_character")
-        if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
-            self._too_large()
-        return text
+            where = Position(plain.count("\n", 0, index) + 1, index - plain.rfind("\n", 0, index))
+            raise self._fatal(where, f"forbidden character U+{ord(bad.group()):04X}: remove it", "control_character")
+        if len(plain) > MAX_BYTES or len(plain.encode()) > MAX_BYTES:
+            raise self._too_large()
+        return plain
+
+    def _from_bytes(self, text: bytes) -> str:
+        if len(text) > MAX_BYTES:
+            raise self._too_large()
+        try:
+            return text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            column = error.start - text.rfind(b"\n", 0, error.start)
+            where = Position(line, column)
+            raise self._fatal(where, "not UTF-8: save the file in this encoding", "encoding") from error
 
     def _build(self, text: str) -> tuple[Any, Node | None]:
         """Make the value from the events. Keys wait on the stack until their value has come."""
@@ -223,49 +223,60 @@ class _Reader:
         root: Node | None = None
         documents = nodes = 0
         for event in yaml.parse(text, Loader=yaml.CLoader):
-            kind = type(event)
-            where = Position(event.start_mark.line + 1, event.start_mark.column + 1)
-            if kind is yaml.DocumentStartEvent:
+            if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
-                if documents > 1:
-                    self._fail(where, "a second document begins here: one file holds one document", "documents")
-                if event.tags:
-                    self._fail(where, "a %TAG directive is not allowed", "tag")
-                continue
-            if kind is yaml.AliasEvent:
-                self._fail(where, f"an alias (*{event.anchor}) is not allowed: write the value out", "alias")
-            if kind is yaml.ScalarEvent or kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                nodes += 1
-                if nodes > MAX_NODES:
-                    self._fail(where, f"more than {MAX_NODES} values in one file", "too_many_nodes")
-                if event.anchor is not None:
-                    self._note(where, f"an anchor (&{event.anchor}) is not allowed", "anchor")
-                if event.tag is not None:
-                    self._note(where, f"a tag ({event.tag}) is not allowed", "tag")
-                node = Node(where, event.start_mark.index, event.end_mark.index)
-                if kind is yaml.ScalarEvent:
-                    node.style = event.style or ""
-                    plain = not node.style and event.implicit[0]
-                    self._check_text(where, event.value)
-                    found = self._scalar(where, event.value) if plain else event.value
-                else:
-                    if len(stack) >= MAX_DEPTH:
-                        self._fail(where, f"nested more than {MAX_DEPTH} deep", "too_deep")
-                    mapping = kind is yaml.MappingStartEvent
-                    node.fields, node.items = ({}, None) if mapping else (None, [])
-                    stack.append(_Open(node, {} if mapping else []))
-                    continue
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._check_document(event, documents)
+            elif isinstance(event, yaml.CollectionEndEvent):
                 done = stack.pop()
-                node, found = done.node, done.value
-                node.end = event.end_mark.index
-            else:
-                continue
-            if stack:
-                self._place(stack[-1], node, found)
-            else:
-                value, root = found, node
+                done.node.end = _index(event.end_mark)
+                value, root = self._take(stack, done.node, done.value) or (value, root)
+            elif isinstance(event, yaml.NodeEvent):
+                nodes += 1
+                self._check_node(event, nodes, len(stack))
+                node = Node(_position(event), _index(event.start_mark), _index(event.end_mark))
+                if isinstance(event, yaml.ScalarEvent):
+                    value, root = self._take(stack, node, self._text(event, node)) or (value, root)
+                else:
+                    stack.append(_opened(node, mapping=isinstance(event, yaml.MappingStartEvent)))
         return value, root
+
+    def _check_document(self, event: yaml.DocumentStartEvent, documents: int) -> None:
+        where = _position(event)
+        if documents > 1:
+            raise self._fatal(where, "a second document begins here: one file holds one document", "documents")
+        if event.tags:
+            raise self._fatal(where, "a %TAG directive is not allowed", "tag")
+
+    def _check_node(self, event: yaml.NodeEvent, nodes: int, depth: int) -> None:
+        where = _position(event)
+        if isinstance(event, yaml.AliasEvent):
+            raise self._fatal(where, f"an alias (*{event.anchor}) is not allowed: write the value out", "alias")
+        if nodes > MAX_NODES:
+            raise self._fatal(where, f"more than {MAX_NODES} values in one file", "too_many_nodes")
+        if depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
+            raise self._fatal(where, f"nested more than {MAX_DEPTH} deep", "too_deep")
+        if event.anchor is not None:
+            self._note(where, f"an anchor (&{event.anchor}) is not allowed", "anchor")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            self._note(where, f"a tag ({event.tag}) is not allowed", "tag")
+
+    def _text(self, event: yaml.ScalarEvent, node: Node) -> Any:
+        """The value of a scalar, which only a plain one may have other than text."""
+        node.style = event.style or ""
+        self._check_text(node.position, event.value)
+        plain = not node.style and event.implicit[0]
+        try:
+            return plain_scalar(event.value) if plain else event.value
+        except ValueError as error:
+            self._note(node.position, str(error), "number")
+            return None
+
+    def _take(self, stack: "list[_Open]", node: Node, value: Any) -> tuple[Any, Node] | None:
+        """Put a value where it belongs; gives it back when it is the document."""
+        if not stack:
+            return value, node
+        self._place(stack[-1], node, value)
+        return None
 
     def _place(self, parent: "_Open", node: Node, value: Any) -> None:
         if parent.node.items is not None:
@@ -294,56 +305,22 @@ class _Reader:
         self._note(node.position, f"a key must be text, this is {what}: put it in quotes", "key")
         return None
 
-    def _scalar(self, where: Position, text: str) -> Any:
-        """A plain scalar by the core schema of YAML 1.2."""
-        if text in _WORDS:
-            return _WORDS[text]
-        if text[0] not in "-+.0123456789":
-            return text
-        if _NOT_FINITE.fullmatch(text):
-            self._note(where, f"{text} is not a number that can be used here", "number")
-            return None
-        if _LEADING_ZERO.fullmatch(text):
-            hint = "octal to some and decimal to others: put text in quotes, or drop the zero"
-            self._note(where, f"{text} begins with a zero, which is {hint}", "number")
-            return None
-        if _INTEGER.fullmatch(text):
-            return self._integer(where, text)
-        if _FLOAT.fullmatch(text):
-            number = float(text)
-            if math.isinf(number):
-                self._note(where, f"{_short(text)} is too large for a number", "number")
-                return None
-            return number
-        return text
-
-    def _integer(self, where: Position, text: str) -> int | None:
-        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        # The length is asked first: reading digits takes quadratic time.
-        number = int(text, base) if len(text) <= 30 else MAX_INTEGER + 1  # noqa: PLR2004  # more than 64 bit in any base
-        if abs(number) > MAX_INTEGER:
-            self._note(
-                where, f"{_short(text)} is larger than JSON can carry ({MAX_INTEGER}): put it in quotes", "number"
-            )
-            return None
-        return number
-
     def _check_text(self, where: Position, text: str) -> None:
         bad = _FORBIDDEN.search(text)
         if bad:
             self._note(where, f"forbidden character U+{ord(bad.group()):04X} in this text", "control_character")
 
-    def _too_large(self) -> None:
-        self._fail(Position(1, 1), f"larger than {MAX_BYTES // 1024} kB", "too_large")
+    def _too_large(self) -> _Fatal:
+        return self._fatal(Position(1, 1), f"larger than {MAX_BYTES // 1024} kB", "too_large")
 
     def _note(self, where: Position, message: str, code: str) -> None:
         self._problems.append(Problem(self._file, where.line, where.column, message, code))
         if len(self._problems) >= MAX_PROBLEMS:
             raise _Fatal
 
-    def _fail(self, where: Position, message: str, code: str) -> None:
+    def _fatal(self, where: Position, message: str, code: str) -> _Fatal:
         self._note(where, message, code)
-        raise _Fatal
+        return _Fatal()
 
 
 @dataclass(slots=True)
@@ -354,6 +331,20 @@ class _Open:
     value: Any
     key: Node | None = None
     name: str | None = None
+
+
+def _opened(node: Node, *, mapping: bool) -> _Open:
+    node.fields, node.items = ({}, None) if mapping else (None, [])
+    return _Open(node, {} if mapping else [])
+
+
+def _position(event: yaml.Event) -> Position:
+    mark = event.start_mark
+    return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+
+
+def _index(mark: _Mark | None) -> int:
+    return mark.index if mark else 0
 
 
 def _scalars(root: Node) -> list[tuple[int, int]]:
@@ -406,7 +397,3 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, where: Position) -> str:
     if any("${{" in one for one in lines[max(0, where.line - 2) : where.line]):
         return f'{said}; put text with `${{{{ }}}}` in quotes: "${{{{ … }}}}"'
     return said
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 30 else f"{text[:20]}… ({len(text)} characters)"  # noqa: PLR2004  # what reads well

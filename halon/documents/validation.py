@@ -1,7 +1,7 @@
 """From a document's value to a pydantic model, with errors in words for people and at the place where they stand.
 
-pydantic puts names of union members and functions into the location of an error. To tell them from the keys of the file,
-the location is walked together with the types.
+pydantic puts names of union members and functions into the location of an error. To tell them from the keys of the
+file, the location is walked together with the types.
 """
 
 import difflib
@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
+from halon.contracts.base import is_list, is_object
 from halon.documents.parsing import Document, DocumentError, Path, Position, Problem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -115,7 +116,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _follows(error: ErrorDetails) -> bool:
-    """Whether the error only says that a list is short because its entries have errors, which are told by themselves."""
+    """Whether the error only says that a list is short because its entries have errors, which are told anyway."""
     return error["type"] == "too_short" and len(error["input"]) >= error.get("ctx", {}).get("min_length", 0)
 
 
@@ -135,40 +136,42 @@ def _position(document: Document, place: _Place, kind: str) -> Position:
 
 
 def _message(error: ErrorDetails, place: _Place) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    subject = f"`{place.path[-1]}` " if place.path and isinstance(place.path[-1], str) else ""
-    if kind == "missing":
-        return f"{subject}needs a field `{place.name}`".strip()
+    kind, said = error["type"], error["msg"]
     if kind == "extra_forbidden":
         return f"unknown field `{place.name}`{nearest(place.name, place.known)}"
-    if kind in {"literal_error", "enum"}:
-        allowed = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-        expected = ", ".join(allowed) or context.get("expected", "")
-        close = difflib.get_close_matches(str(error["input"]), allowed, n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        return f"{subject}must be {'one of ' if len(allowed) > 1 else ''}{expected}, not {_shown(error['input'])}{hint}"
     if kind == "value_error":
-        said = str(context.get("error", error["msg"]))
-        if said.startswith("expected "):
-            return f"{subject}must be {said.removeprefix('expected ')}, not {_shown(error['input'])}"
-        return said if said.startswith("`") else f"{subject}{said}"
+        said = str(error.get("ctx", {}).get("error", said))
+    subject = f"`{place.path[-1]}` " if place.path and isinstance(place.path[-1], str) else ""
+    expected = f"needs a field `{place.name}`" if kind == "missing" else _expected(error, said)
+    if expected:
+        return subject + expected
+    if said.startswith("`") or kind == "step_kind":
+        return said
+    return subject + (said if kind == "value_error" else said[0].lower() + said[1:])
+
+
+def _expected(error: ErrorDetails, said: str) -> str:
+    """What was expected instead, to follow the name of the field; nothing when only the message can say it."""
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind in {"literal_error", "enum"}:
+        return _choice(value, str(context.get("expected", "")))
+    if kind == "value_error" and said.startswith("expected "):
+        return f"must be {said.removeprefix('expected ')}, not {_shown(value)}"
     if kind in {"too_short", "too_long"}:
         limit, what = context.get("min_length", context.get("max_length")), "least" if kind == "too_short" else "most"
-        return f"{subject}must have at {what} {limit} {'entry' if limit == 1 else 'entries'}"
+        return f"must have at {what} {limit} {'entry' if limit == 1 else 'entries'}"
     if kind in _LIMITS:
-        return subject + _LIMITS[kind].format_map(context)
+        return _LIMITS[kind].format_map(context)
     base = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
-    if base in _KINDS:
-        hint = (
-            "; put it in quotes" if base == "string" and _scalar(error["input"]) and error["input"] is not None else ""
-        )
-        return f"{subject}must be {_KINDS[base]}, not {_shown(error['input'])}{hint}"
-    said = error["msg"]
-    return said if said.startswith("`") or kind == "step_kind" else f"{subject}{said[0].lower()}{said[1:]}"
+    quotes = "; put it in quotes" if base == "string" and isinstance(value, bool | int | float) else ""
+    return f"must be {_KINDS[base]}, not {_shown(value)}{quotes}" if base in _KINDS else ""
 
 
-def _scalar(value: Any) -> bool:
-    return not isinstance(value, dict | list)
+def _choice(value: Any, expected: str) -> str:
+    allowed = re.findall(r"'([^']*)'", expected)
+    close = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed) or expected}, not {_shown(value)}{hint}"
 
 
 def _shown(value: Any) -> str:
@@ -200,14 +203,19 @@ def _place(model: type[BaseModel], value: Any, loc: Sequence[int | str], *, miss
         names = tuple(name for kind in kinds for name in _names(kind))
         if missing and last:
             return _Place(tuple(path), str(part), names, on_key=True)
-        here = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
-        if not here or (isinstance(value, list) and not 0 <= int(part) < len(value)):
+        if not _has(value, part):
             continue
         known = names
         candidates = [child for kind in kinds for child in _children(kind, part)]
         value = value[part]
         path.append(part)
     return _Place(tuple(path), str(path[-1]) if path else "", known, on_key=False)
+
+
+def _has(value: Any, part: int | str) -> bool:
+    if is_list(value):
+        return isinstance(part, int) and 0 <= part < len(value)
+    return is_object(value) and part in value
 
 
 def _members(kinds: Iterable[Any]) -> Iterator[tuple[str | None, Any]]:

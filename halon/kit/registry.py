@@ -9,11 +9,14 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from types import ModuleType
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 
+from halon.contracts.base import format_duration
 from halon.contracts.plan import ActionCall, Effect
 from halon.errors import InvalidInput, Misconfigured
 from halon.kit.action import Action, Change, Notice, Output, Read
@@ -54,7 +57,7 @@ class Registry:
         return ActionSchema(
             name=name,
             effect=action.effect,
-            params=action.model_json_schema(),
+            params=action.model_json_schema(schema_generator=_WrittenDurations),
             output=output.model_json_schema(mode="serialization") if output else None,
             hints=self.hints(name),
             undoable=not issubclass(action, Change) or action.undoable,
@@ -100,6 +103,13 @@ class Registry:
                 _problem(one["loc"], one["msg"]) for one in error.errors(include_url=False, include_input=False)
             ]
             raise InvalidInput(f"{call.action}: {'; '.join(problems[:10])}", problems) from error
+
+
+class _WrittenDurations(GenerateJsonSchema):
+    """Shows a default that is a duration as playbooks write it; pydantic's own form, `PT5S`, would be refused."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def output_of(action: type[Action]) -> type[Output] | None:

@@ -1,4 +1,4 @@
-"""All playbooks of an installation: the valid ones by name, and the problems of the others, which are not served at all."""
+"""All playbooks of an installation: the valid ones by name, and the problems of the others, which are not served."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +95,8 @@ def assemble(results: Sequence[LoadResult], problems: Sequence[Problem] = ()) ->
 def playbook_files(paths: Sequence[Path]) -> Iterator[Path]:
     """Give the files that are named, and the `*.yaml` and `*.yml` below the directories that are named, in order.
 
-    A link is followed only to what lies below the same directory, as in a mounted ConfigMap; hidden entries are left out.
+    A link is followed only to what lies below the same directory, as in a mounted ConfigMap; hidden entries are left
+    out.
 
     Raises:
         NotFound: one of the paths does not exist.
@@ -126,9 +127,7 @@ def _below(directory: Path) -> Iterator[Path]:
 def _claimed_name(result: LoadResult) -> str:
     if result.playbook is not None:
         return result.playbook.metadata.name
-    value = result.document.value if result.document else None
-    metadata = value.get("metadata") if isinstance(value, dict) else None
-    name = metadata.get("name") if isinstance(metadata, dict) else None
+    name = _value(result, ("metadata", "name"))
     return name if isinstance(name, str) else ""
 
 

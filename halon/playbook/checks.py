@@ -1,13 +1,14 @@
 """What the model cannot say of a playbook: its expressions, its references, its actions and their parameters.
 
-Works on the raw value, not on the model, and passes over what has the wrong shape: so these problems are told together with
-those of the shape, all at once.
+Works on the raw value, not on the model, and passes over what has the wrong shape: so these problems are told together
+with those of the shape, all at once.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from halon.contracts.base import is_list, is_object
 from halon.contracts.playbook import MAX_STEPS, step_kind
 from halon.core.expressions import KNOWN_NAMES, Expression, ExpressionError, compile_expression, scan
 from halon.documents import Document, nearest
@@ -21,6 +22,7 @@ from halon.playbook.scopes import INPUTS, RESOLVE, STEPS, TRIGGER, Scope, StepFa
 MAX_LOOPS = 3
 """How deep `for_each` may be nested."""
 
+_WITH_OUTPUT = frozenset({"uses", "verify", "for_each", "switch", "playbook"})
 _BLOCKS = ("steps", "on_failure", "finally")
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "for_each": {"type": "object", "properties": {"outcomes": {"type": "array"}, "failures": {"type": "array"}}},
@@ -30,9 +32,9 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
 
 def check_playbook(document: Document, actions: ActionSchemas) -> Report:
     """Check all that needs more than the shape, and tell what was seen."""
-    report = Report(document)
-    if isinstance(document.value, dict):
-        _Checker(report, actions, document.value).run()
+    report, raw = Report(document), document.value
+    if is_object(raw):
+        _Checker(report, actions, raw).run()
     return report
 
 
@@ -70,7 +72,8 @@ class _Checker:
         """Note every id, twice used ones as problems, and say of each where it is seen from elsewhere."""
         first: dict[str, Path] = {}
         elsewhere: dict[str, str] = {}
-        places = [(("resolve", index), step) for index, step in enumerate(sequence(self._raw.get("resolve")))]
+        resolving = sequence(self._raw.get("resolve"))
+        places: list[tuple[Path, Any]] = [(("resolve", index), step) for index, step in enumerate(resolving)]
         for block in _BLOCKS:
             places.extend(all_steps(self._raw.get(block), (block,)))
         for path, step in places:
@@ -117,7 +120,7 @@ class _Checker:
                     self._report.add(("tests", index, "given", name), message, "unknown_action", key=True)
 
     def _unfilled(self) -> None:
-        """Expressions at places where nothing fills them in, so that they would be shown or used as they are written."""
+        """Expressions at places where nothing fills them in: they would be shown or used as they are written."""
         for found in scan({key: value for key, value in self._raw.items() if key != "tests"}):
             if found.path not in self._report.seen:
                 message = found.problem or "an expression is not filled in here: write it out, or move it into `with`"
@@ -150,39 +153,51 @@ class _Checker:
         return after
 
     def _kind(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> tuple[Scope, StepFacts]:
-        inner, output, empty = (
-            scope,
-            _OUTPUTS.get(kind),
-            kind not in {"uses", "verify", "for_each", "switch", "playbook"},
-        )
+        """Check what is particular to the kind. Gives the scope at the step's end, and what is known of the step."""
+        facts = StepFacts(kind, _action_of(raw, kind), _OUTPUTS.get(kind), empty=kind not in _WITH_OUTPUT)
         match kind:
-            case "uses":
-                schema = self._action(raw, path, scope)
-                output, empty = (schema.output, schema.changes) if schema else (None, False)
-            case "verify":
-                schema = self._action(mapping(raw["verify"]), (*path, "verify"), scope, reads="verify")
-                output = schema.output if schema else None
-                judging = replace(scope, result=output).knowing("result")
-                self._fill(raw.get("until"), (*path, "until"), judging, "condition")
+            case "uses" | "verify":
+                check = self._uses if kind == "uses" else self._verify
+                return scope, check(raw, path, scope, facts)
             case "parallel":
-                inner = self._parallel(raw, path, scope)
+                return self._parallel(raw, path, scope), facts
+            case "switch":
+                return self._switch(mapping(raw["switch"]), (*path, "switch"), scope), facts
+            case "set":
+                return self._set(mapping(raw["set"]), (*path, "set"), scope), facts
+            case _:
+                self._plain(raw, kind, path, scope)
+                return scope, facts
+
+    def _plain(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> None:
+        """The kinds that leave nothing behind for the steps after them."""
+        match kind:
             case "for_each":
                 self._for_each(mapping(raw["for_each"]), (*path, "for_each"), scope)
-            case "switch":
-                inner = self._switch(mapping(raw["switch"]), (*path, "switch"), scope)
             case "playbook":
                 self._fill(raw.get("inputs"), (*path, "inputs"), scope)
-            case "set":
-                for name, value in mapping(raw["set"]).items():
-                    self._fill(value, (*path, "set", name), inner)
-                    inner = inner.setting(name)
             case "stop":
                 self._fill(mapping(raw["stop"]).get("reason"), (*path, "stop", "reason"), scope)
             case "approve":
                 self._gate(path)
             case _:
                 pass
-        return inner, StepFacts(kind, _action_of(raw, kind), output, empty)
+
+    def _uses(self, raw: dict[str, Any], path: Path, scope: Scope, facts: StepFacts) -> StepFacts:
+        schema = self._action(raw, path, scope)
+        return replace(facts, output=schema.output, empty=schema.changes) if schema else facts
+
+    def _verify(self, raw: dict[str, Any], path: Path, scope: Scope, facts: StepFacts) -> StepFacts:
+        schema = self._action(mapping(raw["verify"]), (*path, "verify"), scope, reads="verify")
+        output = schema.output if schema else None
+        self._fill(raw.get("until"), (*path, "until"), replace(scope, result=output).knowing("result"), "condition")
+        return replace(facts, output=output)
+
+    def _set(self, raw: dict[str, Any], path: Path, scope: Scope) -> Scope:
+        for name, value in raw.items():
+            self._fill(value, (*path, name), scope)
+            scope = scope.setting(name)
+        return scope
 
     def _parallel(self, raw: dict[str, Any], path: Path, scope: Scope) -> Scope:
         after = scope
@@ -239,7 +254,7 @@ class _Checker:
         if reads and schema.effect.value != "read":
             message = f"`{reads}` takes only actions that read; {name} is of effect `{schema.effect.value}`"
             self._report.add((*path, "uses"), message, "not_a_read")
-        if isinstance(params, dict):
+        if is_object(params):
             for place, message, key in complaints(params, schema.params, scope.locals):
                 at = (*path, "with", *place)
                 if "with" not in raw:
@@ -250,7 +265,7 @@ class _Checker:
 
     def _undo(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> None:
         undo = raw.get("undo")
-        if isinstance(undo, dict):
+        if is_object(undo):
             self._action(undo, (*path, "undo"), scope)
         if self._may_change(raw, kind):
             return
@@ -309,8 +324,7 @@ def all_steps(steps: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for index, step in enumerate(sequence(steps)):
         raw, place = mapping(step), (*path, index)
         yield place, raw
-        for inner_path, inner in _inner_steps(raw, place):
-            yield inner_path, inner
+        yield from _inner_steps(raw, place)
         if isinstance(raw.get("on_failure"), list):
             yield from all_steps(raw["on_failure"], (*place, "on_failure"))
 
@@ -326,8 +340,10 @@ def _inner_steps(raw: dict[str, Any], path: Path) -> Iterator[tuple[Path, dict[s
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    """Take a value for a mapping; what is none has been told with the shape and is passed over as empty."""
+    return value if is_object(value) else {}
 
 
 def sequence(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """Take a value for a list, as `mapping` does."""
+    return value if is_list(value) else []

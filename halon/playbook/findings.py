@@ -36,10 +36,10 @@ class Report:
     """Problems, and what was seen on the way, which the linter's rules look at."""
 
     document: Document
-    problems: list[Problem] = field(default_factory=list)
-    sites: list[Site] = field(default_factory=list)
-    steps: list[StepSite] = field(default_factory=list)
-    seen: set[Path] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list[Problem])
+    sites: list[Site] = field(default_factory=list[Site])
+    steps: list[StepSite] = field(default_factory=list[StepSite])
+    seen: set[Path] = field(default_factory=set[Path])
     """Texts whose expressions are filled in."""
 
     def add(self, path: Path, message: str, code: str, *, key: bool = False, offset: int | None = None) -> None:

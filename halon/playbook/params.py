@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from halon.contracts.base import Json, JsonObject
+from halon.contracts.base import Json, JsonObject, is_list, is_mapping, is_object
 from halon.core.expressions import ExpressionError, compile_expression, scan
 from halon.documents import nearest
 
@@ -20,6 +20,14 @@ _NAMES = {
     "array": "a list",
     "object": "a mapping",
     "null": "nothing",
+}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
 }
 _GIVES = {
     "string": {"string"},
@@ -43,32 +51,40 @@ def complaints(value: Json, schema: JsonObject, names: frozenset[str]) -> list[C
 
 def _complaints(value: Any, schema: Any, root: JsonObject, path: Path, names: frozenset[str]) -> Iterator[Complaint]:
     schema = resolved(schema, root)
-    if not isinstance(schema, Mapping) or len(path) > _MAX_DEPTH:
+    if not is_mapping(schema) or len(path) > _MAX_DEPTH:
         return
     options = _options(schema)
+    allowed = _types(schema)
     if options is not None:
         found = [list(_complaints(value, option, root, path, names)) for option in options]
         if found and all(found):
             # The option that fits best is the one that was meant.
             yield from min(found, key=lambda one: (-max(len(place) for place, _, _ in one), len(one)))
-        return
-    if isinstance(value, str) and "${{" in value:
+    elif isinstance(value, str) and "${{" in value:
         yield from _expression(value, schema, path, names)
-        return
-    allowed = _types(schema)
-    if allowed and not any(_is(value, kind) for kind in allowed):
+    elif allowed and not any(_is(value, kind) for kind in allowed):
         yield path, f"must be {_expected(allowed)}, not {_shown(value)}", False
-        return
+    else:
+        yield from _choices(value, schema, path)
+        yield from _bounds(value, schema, path)
+        yield from _within(value, schema, root, path, names)
+
+
+def _choices(value: Any, schema: Mapping[str, Any], path: Path) -> Iterator[Complaint]:
     if "const" in schema and value != schema["const"]:
         yield path, f"must be {schema['const']!r}", False
     choices = schema.get("enum")
-    if isinstance(choices, list) and value not in choices:
+    if is_list(choices) and value not in choices:
         hint = nearest(value, [one for one in choices if isinstance(one, str)]) if isinstance(value, str) else ""
         yield path, f"must be one of {', '.join(map(str, choices))}{hint if 'mean' in hint else ''}", False
-    yield from _bounds(value, schema, path)
-    if isinstance(value, dict):
+
+
+def _within(
+    value: Any, schema: Mapping[str, Any], root: JsonObject, path: Path, names: frozenset[str]
+) -> Iterator[Complaint]:
+    if is_object(value):
         yield from _fields(value, schema, root, path, names)
-    elif isinstance(value, list) and "items" in schema:
+    elif is_list(value) and "items" in schema:
         for index, item in enumerate(value):
             yield from _complaints(item, schema["items"], root, (*path, index), names)
 
@@ -101,7 +117,7 @@ def _fields(
             yield from _complaints(inner, properties[key], root, (*path, key), names)
         elif more is False:
             yield (*path, key), f"unknown parameter `{key}`{nearest(key, properties)}", True
-        elif isinstance(more, Mapping):
+        elif is_mapping(more):
             yield from _complaints(inner, more, root, (*path, key), names)
     for key in schema.get("required", []):
         if key not in value:
@@ -134,17 +150,18 @@ def _bounds(value: Any, schema: Mapping[str, Any], path: Path) -> Iterator[Compl
 def resolved(schema: Any, root: JsonObject) -> Any:
     """Follow `$ref` within the schema."""
     for _ in range(_MAX_DEPTH):
-        if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
+        reference: Any = schema.get("$ref") if is_mapping(schema) else None
+        if not isinstance(reference, str):
             return schema
         target: Any = root
-        for part in schema["$ref"].removeprefix("#/").split("/"):
-            target = target.get(part) if isinstance(target, Mapping) else None
+        for part in reference.removeprefix("#/").split("/"):
+            target = target.get(part) if is_mapping(target) else None
         schema = target
     return None
 
 
 def lacking(path: tuple[str, ...], schema: JsonObject) -> tuple[int, str] | None:
-    """Say which part of a path an output does not have: its index and the names that are there; None when all is well."""
+    """Say which part of a path an output does not have: its index and what is there instead; None when all is well."""
     here: Any = schema
     for index, part in enumerate(path):
         kinds = list(_flat(here, schema, 0))
@@ -161,7 +178,7 @@ def lacking(path: tuple[str, ...], schema: JsonObject) -> tuple[int, str] | None
 def _flat(schema: Any, root: JsonObject, depth: int) -> Iterator[Mapping[str, Any]]:
     """What a schema may be, without null."""
     schema = resolved(schema, root)
-    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+    if not is_mapping(schema) or depth > _MAX_DEPTH:
         return
     options = _options(schema)
     if options is not None:
@@ -178,30 +195,19 @@ def _closed(schema: Mapping[str, Any]) -> bool:
 
 def _options(schema: Mapping[str, Any]) -> list[Any] | None:
     options = schema.get("anyOf", schema.get("oneOf"))
-    return options if isinstance(options, list) else None
+    return options if is_list(options) else None
 
 
 def _types(schema: Mapping[str, Any]) -> list[str]:
     kind = schema.get("type")
-    return [kind] if isinstance(kind, str) else list(kind) if isinstance(kind, list) else []
+    return [kind] if isinstance(kind, str) else kind if is_list(kind) else []
 
 
 def _is(value: Any, kind: str) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case "boolean":
-            return isinstance(value, bool)
-        case "array":
-            return isinstance(value, list)
-        case "object":
-            return isinstance(value, dict)
-        case _:
-            return value is None
+    if isinstance(value, bool):
+        return kind == "boolean"
+    kinds = _PYTHON.get(kind)
+    return isinstance(value, kinds) if kinds else value is None
 
 
 def _expected(kinds: list[str]) -> str:

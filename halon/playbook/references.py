@@ -1,9 +1,10 @@
 """Whether what an expression takes from its scope is there: one sentence for what is not."""
 
+from halon.contracts.base import JsonObject
 from halon.core.expressions import Expression, Reference
 from halon.documents import nearest
 from halon.playbook.params import lacking
-from halon.playbook.scopes import FIELDS, Scope
+from halon.playbook.scopes import FIELDS, Scope, StepFacts
 
 _WHERE = {
     "failure": "`failure` is known only in `on_failure` and `finally`",
@@ -30,24 +31,14 @@ class Resolver:
         return list(found)
 
     def _problem(self, use: Reference, scope: Scope) -> str | None:
-        root, rest = use.path[0], use.path[1:]
+        root = use.path[0]
         if root in scope.locals:
             return None
         if root not in scope.names:
             known = ", ".join(sorted(scope.names | scope.locals))
             return f"{_WHERE.get(root, f'`{root}` is not known here')}; known here: {known}"
-        if root == "steps":
-            return self._step(use, scope)
-        if root == "inputs":
-            return self._input(use, scope)
-        if root == "vars":
-            return self._var(use, scope)
-        if root == "result" and scope.result is not None:
-            return _output("result", rest, scope.result)
-        fields = FIELDS.get(root)
-        if fields is not None and rest and rest[0] not in fields:
-            return f"`{root}` has no `{rest[0]}`{nearest(rest[0], fields)}"
-        return None
+        ask = {"steps": self._step, "inputs": self._input, "vars": self._var}.get(root, _field)
+        return ask(use, scope)
 
     def _step(self, use: Reference, scope: Scope) -> str | None:
         if len(use.path) == 1:
@@ -64,17 +55,7 @@ class Resolver:
                 f"step `{name}` has not run on every way that leads here: "
                 f"write steps.?{name} and end it with .orValue(…)"
             )
-        if not rest:
-            return None
-        if rest[0] not in FIELDS["steps.*"]:
-            return f"`steps.{name}` has no `{rest[0]}`{nearest(rest[0], FIELDS['steps.*'])}"
-        if rest[0] == "output" and len(rest) > 1:
-            if facts.empty:
-                more = "; a change has `before` and `after`" if facts.kind == "uses" else ""
-                return f"step `{name}` has no output{more}"
-            if facts.output is not None:
-                return _output(f"steps.{name}.output", rest[1:], facts.output)
-        return None
+        return _of_step(name, rest, facts) if rest else None
 
     def _input(self, use: Reference, scope: Scope) -> str | None:
         if len(use.path) == 1:
@@ -99,8 +80,29 @@ class Resolver:
         return f"no step before sets `vars.{name}`{nearest(name, scope.vars | scope.maybe_vars)}"
 
 
-def _output(prefix: str, path: tuple[str, ...], schema: dict[str, object]) -> str | None:
-    found = lacking(path, schema)  # type: ignore[arg-type]  # a JSON Schema is a JSON object
+def _of_step(name: str, rest: tuple[str, ...], facts: StepFacts) -> str | None:
+    if rest[0] not in FIELDS["steps.*"]:
+        return f"`steps.{name}` has no `{rest[0]}`{nearest(rest[0], FIELDS['steps.*'])}"
+    if rest[0] != "output" or len(rest) == 1:
+        return None
+    if facts.empty:
+        more = "; a change has `before` and `after`" if facts.kind == "uses" else ""
+        return f"step `{name}` has no output{more}"
+    return _output(f"steps.{name}.output", rest[1:], facts.output) if facts.output is not None else None
+
+
+def _field(use: Reference, scope: Scope) -> str | None:
+    root, rest = use.path[0], use.path[1:]
+    if root == "result" and scope.result is not None:
+        return _output("result", rest, scope.result)
+    fields = FIELDS.get(root)
+    if fields is not None and rest and rest[0] not in fields:
+        return f"`{root}` has no `{rest[0]}`{nearest(rest[0], fields)}"
+    return None
+
+
+def _output(prefix: str, path: tuple[str, ...], schema: JsonObject) -> str | None:
+    found = lacking(path, schema)
     if found is None:
         return None
     index, hint = found

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from halon.playbook.lint import Finding, Severity
+from halon.playbook.lint import Finding
+from halon.playbook.lint_rules import Severity
 
 
 def as_text(findings: Sequence[Finding]) -> str:

@@ -40,7 +40,7 @@ def _is_model(value: Any) -> bool:
 
 
 def _field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The texts below the fields of a model, its parents included: pydantic does not read them from a union's members."""
+    """The texts below the fields of a model and its parents: pydantic does not read them from a union's members."""
     docs: dict[str, str] = {}
     for owner in reversed(model.__mro__):
         if not _is_model(owner) or owner is BaseModel:

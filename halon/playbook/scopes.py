@@ -1,4 +1,4 @@
-"""What an expression may name at each place of a playbook: which steps and values are there on every way that leads to it."""
+"""What an expression may name at each place of a playbook: the steps and values on every way that leads to it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,9 +39,9 @@ class Scope:
     names: frozenset[str]
     locals: frozenset[str] = frozenset()
     """Names after `as` of the loops around."""
-    steps: Mapping[str, StepFacts] = field(default_factory=dict)
+    steps: Mapping[str, StepFacts] = field(default_factory=dict[str, StepFacts])
     """Have been entered on every way here."""
-    maybe: Mapping[str, StepFacts] = field(default_factory=dict)
+    maybe: Mapping[str, StepFacts] = field(default_factory=dict[str, StepFacts])
     """Come before, but not on every way."""
     vars: frozenset[str] = frozenset()
     maybe_vars: frozenset[str] = frozenset()

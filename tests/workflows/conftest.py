@@ -8,16 +8,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from lamp import Engine, running
+from lamp import Engine, real_server, running, time_skipping_server
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    async with running(tmp_path) as one:
+    async with running(tmp_path, await time_skipping_server()) as one:
         yield one
 
 
 @pytest.fixture
 async def real_time_engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    async with running(tmp_path, skip_time=False) as one:
+    async with running(tmp_path, await real_server()) as one:
         yield one

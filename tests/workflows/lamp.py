@@ -34,6 +34,7 @@ from halon.store.store import Store
 
 GROUP = "dim-0000000000"
 QUEUE = "lamp"
+_SCRIPTS = Path(sysconfig.get_path("scripts"))
 STARTED = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 
 
@@ -191,13 +192,13 @@ async def until(look: Callable[[], Any], within: float = 10) -> Any:
 
 
 @asynccontextmanager
-async def running(directory: Path, *, skip_time: bool = True) -> AsyncIterator[Engine]:
-    """An engine. The server that skips time hangs when a child is cancelled; the other one is the real one."""
+async def running(directory: Path, environment: WorkflowEnvironment) -> AsyncIterator[Engine]:
+    """An engine on a Temporal server, which it stops at the end."""
     lamp = Lamp()
     ends = AsyncExitStack()
     store = Store(await open_database(f"sqlite+aiosqlite:///{directory / 'halon.db'}"))
     ends.push_async_callback(store.close)
-    async with ends, await _server(skip_time=skip_time) as environment:
+    async with ends, environment:
         # The server that skips time has no call that lists them, which `halon setup` would ask first.
         request = AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         await environment.client.operator_service.add_search_attributes(request)
@@ -205,12 +206,18 @@ async def running(directory: Path, *, skip_time: bool = True) -> AsyncIterator[E
             yield Engine(environment, environment.client, store, lamp)
 
 
-async def _server(*, skip_time: bool) -> WorkflowEnvironment:
-    scripts = Path(sysconfig.get_path("scripts"))
-    if skip_time:
-        return await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=str(scripts / "temporal-test-server"), data_converter=pydantic_data_converter
-        )
+async def time_skipping_server() -> WorkflowEnvironment:
+    """The server that jumps over waits. It hangs when a child workflow is cancelled."""
+    return await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(_SCRIPTS / "temporal-test-server"), data_converter=pydantic_data_converter
+    )
+
+
+async def real_server(*, ui_port: int | None = None) -> WorkflowEnvironment:
+    """The real server, in real time; with its web UI when that has a port."""
     return await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(scripts / "temporal"), data_converter=pydantic_data_converter
+        dev_server_existing_path=str(_SCRIPTS / "temporal"),
+        data_converter=pydantic_data_converter,
+        ui=ui_port is not None,
+        ui_port=ui_port,
     )

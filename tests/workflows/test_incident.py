@@ -1,8 +1,11 @@
 """An incident is one cause, however often and however late it is reported."""
 
+import gc
 from datetime import timedelta
+from pathlib import Path
 
-from lamp import APPROVED, DIM, LOOK, Engine, alert, book, until
+import pytest
+from lamp import APPROVED, DIM, LOOK, Engine, alert, book, running, time_skipping_server, until
 from temporalio.client import WorkflowExecutionStatus
 
 from halon.contracts.audit import AuditKind
@@ -152,3 +155,17 @@ async def test_temporals_own_list_can_filter_by_what_halon_knows(engine: Engine)
     assert after.status is WorkflowExecutionStatus.COMPLETED
     assert after.close_time
     assert after.close_time - after.start_time < timedelta(minutes=10)
+
+
+async def test_a_worker_that_stops_throws_a_waiting_run_away_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run has not ended: another worker takes it up. pytest fails on what it would say."""
+    async with running(tmp_path, await time_skipping_server()) as engine:
+        await engine.fire(book([APPROVED, LOOK]), alert())
+        await engine.waiting(FIRST)
+        waiting = engine.run(FIRST)
+        described = await waiting.describe()
+    gc.collect()
+    assert described.status is WorkflowExecutionStatus.RUNNING
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []

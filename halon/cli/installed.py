@@ -1,0 +1,42 @@
+"""What this installation can do: its actions and its playbooks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from halon.kit.registry import Registry
+from halon.playbook.actions import ActionSchemas
+from halon.playbook.catalogue import Catalogue, load_catalogue
+from halon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What this installation can do: its actions, and its playbooks."""
+
+    registry: Registry
+    actions: ActionSchemas
+    catalogue: Catalogue
+
+
+def installation(settings: Settings, paths: Sequence[Path] = ()) -> Installation:
+    """Load the actions, and the playbooks in `paths` or where the settings say.
+
+    Raises:
+        Misconfigured: an action's file is wrong.
+        NotFound: a path does not exist.
+    """
+    registry = registered()
+    actions = registry.schemas
+    return Installation(registry, actions, load_catalogue(paths or settings.playbooks, actions))
+
+
+def registered() -> Registry:
+    """Give the actions.
+
+    Raises:
+        Misconfigured: an action's file is wrong.
+    """
+    import worker  # noqa: PLC0415  # a third of a second of imports, which not every command needs
+
+    return worker.registry()

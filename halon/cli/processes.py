@@ -1,0 +1,153 @@
+"""The processes that keep running: a worker and a gateway, from start to a graceful end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+
+import worker
+from halon.cli.connections import connected, temporal_config
+from halon.cli.installed import installation
+from halon.clients.environment import open_env
+from halon.clients.temporal import connect_later, missing_search_attributes
+from halon.errors import Misconfigured, TransientError
+from halon.gateway.app import create_app
+from halon.gateway.dispatch import TemporalDispatcher
+from halon.gateway.serve import server
+from halon.playbook.catalogue import Catalogue
+from halon.settings import Settings
+from halon.store.evidence import EvidenceDirectory
+from halon.store.store import open_store
+from halon.telemetry import Telemetry, setup
+
+_TRY = timedelta(seconds=10)
+"""How long a worker tries to reach Temporal before it says so and tries again."""
+_BACKLOG = 2048
+log = structlog.get_logger(__name__)
+
+
+async def serve_worker(settings: Settings) -> None:
+    """Run a worker until a signal comes.
+
+    Raises:
+        Misconfigured: it could not work: credentials, the store, an action's file, the port of the metrics.
+        TransientError: the store does not answer.
+    """
+    with _stopping() as stop, _telemetry("worker", settings) as telemetry:
+        if settings.telemetry.metrics_port is not None:
+            host = settings.telemetry.metrics_host
+            port = telemetry.serve_metrics(host, settings.telemetry.metrics_port)
+            log.info("metrics.listening", address=f"{host}:{port}")
+        async with open_store(settings) as store, open_env(settings, EvidenceDirectory(settings.evidence_dir)) as env:
+            client = await _reached(settings, telemetry, stop)
+            if client is None:
+                return
+            for name in await missing_search_attributes(client):
+                log.error("search_attribute.missing", name=name, fix="run `halon setup`")
+            queue = settings.temporal.task_queue
+            async with worker.build(client, store, env, task_queue=queue):
+                log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
+                await stop.wait()
+                log.info("worker.stopping")
+    log.info("worker.stopped")
+
+
+async def serve_gateway(settings: Settings) -> None:
+    """Run the gateway until a signal comes.
+
+    Raises:
+        Misconfigured: it could not take alerts: a secret, a source, the address, the store.
+        TransientError: the store does not answer.
+        NotFound: a path in `playbooks` does not exist.
+    """
+    with _stopping(), _telemetry("gateway", settings) as telemetry:
+        installed = installation(settings)
+        _report(installed.catalogue)
+        async with open_store(settings) as store:
+            client = await connect_later(temporal_config(settings), plugins=telemetry.temporal_plugins())
+            dispatcher = TemporalDispatcher(
+                client,
+                settings.temporal.task_queue,
+                installed.catalogue.playbooks,
+                installed.registry.effects,
+                settings.gateway.dispatch_timeout,
+            )
+            app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
+            with _listening(settings) as listener:
+                host, port = listener.getsockname()[:2]
+                log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
+                await server(app, settings.gateway).serve(sockets=[listener])
+    log.info("gateway.stopped")
+
+
+async def _reached(settings: Settings, telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
+    """Connect to Temporal however long it takes; None when the process is told to stop before."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            trying = asyncio.create_task(connected(settings, _TRY, telemetry.temporal_plugins()))
+            await asyncio.wait([trying, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not trying.done():
+                trying.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await trying
+                return None
+            try:
+                return trying.result()
+            except TransientError as error:
+                log.warning("temporal.unreachable", reason=str(error), then="trying again")
+        return None
+    finally:
+        stopped.cancel()
+
+
+@contextmanager
+def _stopping() -> Generator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _telemetry(service: str, settings: Settings) -> Generator[Telemetry]:
+    telemetry = setup(service, settings)
+    try:
+        yield telemetry
+    finally:
+        telemetry.shutdown()
+
+
+@contextmanager
+def _listening(settings: Settings) -> Generator[socket.socket]:
+    """Bind the gateway's address before anything is served, so that a taken port is one sentence."""
+    host, port = settings.gateway.host, settings.gateway.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"the gateway cannot listen on {host}:{port}: {reason}; see `gateway` in halon.yaml"
+        raise Misconfigured(message) from error
+    with listener:
+        yield listener
+
+
+def _report(catalogue: Catalogue) -> None:
+    """Say loudly which playbooks are not served; the valid ones are."""
+    for problem in catalogue.problems:
+        log.error("playbook.not_served", place=f"{problem.file}:{problem.line}", problem=problem.message)
+    if not catalogue.playbooks:
+        log.warning("playbooks.none", fix="see `playbooks` in halon.yaml, and `halon lint`")

@@ -1,0 +1,180 @@
+"""Working with incidents from the command line, against a real Temporal server, worker, gateway and store."""
+
+import json
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from command import Answer, Shell, configure, free_port, in_thread, process, stopped, until_logged
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Temporal, made ready by `halon setup`, and a worker. Gives the halon.yaml."""
+    directory = tmp_path_factory.mktemp("engine")
+    temporal, gateway = free_port(), free_port()
+    config = configure(
+        directory,
+        f'temporal: {{address: "127.0.0.1:{temporal}"}}\n'
+        f"gateway: {{port: {gateway}, sources: {{lab: {{type: alertmanager, auth: {{none: true}}}}}}}}\n",
+    )
+    called = [str(Path(sysconfig.get_path("scripts")) / "temporal"), "server", "start-dev", "--headless"]
+    tuned = ["history.transferProcessorMaxPollRPS=2000", 'history.timerProcessorMaxTimeShift="10ms"']
+    called += ["--port", str(temporal), *(part for one in tuned for part in ("--dynamic-config-value", one))]
+    with subprocess.Popen(called, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.monotonic() + 30
+            while in_thread(["--config", str(config), "setup", "--json"]) != 0:
+                assert time.monotonic() < deadline
+            log = directory / "worker.log"
+            with process(config, "worker", "--json", log=log) as worker:
+                until_logged(log, "worker.started", worker)
+                yield config
+                assert stopped(worker, signal.SIGTERM) == 0
+                assert "worker.stopped" in log.read_text()
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def halon(engine: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(engine, capsys)
+
+
+def until(look: Callable[[], Answer], wanted: Callable[[Answer], bool]) -> Answer:
+    deadline = time.monotonic() + 20
+    while not wanted(answer := look()):
+        assert time.monotonic() < deadline, answer
+    return answer
+
+
+def started(halon: Shell, *more: str) -> str:
+    """Start a run, and give its incident once it waits for a decision."""
+    answer = halon("run", "ask-first", "--by", "bob@example.com", "--json", *more)
+    assert answer.code == 0, answer
+    incident: str = answer.json["incident"]
+
+    def waits(shown: Answer) -> bool:
+        return shown.code == 0 and bool((shown.json["run"] or {}).get("gates"))
+
+    until(lambda: halon("show", incident, "--json"), waits)
+    return incident
+
+
+def closed(halon: Shell, incident: str) -> Answer:
+    return until(lambda: halon("show", incident, "--json"), lambda shown: shown.json["incident"]["state"] == "closed")
+
+
+def test_setup_done_again_changes_nothing(halon: Shell) -> None:
+    answer = halon("setup")
+    assert answer.code == 0
+    assert "search attributes are registered" in answer.out
+
+
+def test_a_run_waits_is_approved_and_is_shown(halon: Shell) -> None:
+    incident = started(halon, "--input", "namespace=web", "--input", "size=5")
+    waiting = halon("show", incident)
+    assert "waiting for a decision at step gate: 0 of 1 approvals" in waiting.out
+    plan = halon("show", incident, "--json").json["run"]["gates"][0]["digest"]
+    assert f"halon approve {incident} --step gate --plan {plan[:12]}" in waiting.out
+
+    own = halon("approve", incident, "--by", "bob@example.com")
+    assert (own.code, own.out) == (1, "")
+    assert own.err == "error: this decision does not count: bob@example.com started this run and cannot approve it\n"
+    other = halon("approve", incident, "--by", "ana@example.com", "--plan", "0123456789ab")
+    assert other.code == 1
+    assert "read it again" in other.err
+    unknown = halon("approve", incident, "--by", "ana@example.com", "--step", "nowhere")
+    assert "no step nowhere waits; open: gate" in unknown.err
+
+    taken = halon("approve", incident[:-4], "--by", "ana@example.com", "--plan", plan[:8], "--comment", "go", "--json")
+    assert taken.code == 0, taken
+    assert taken.json["incident"] == incident
+    shown = closed(halon, incident)
+    assert shown.json["incident"]["outcome"] == "unnecessary"
+    assert shown.json["incident"]["reason"] == "nothing to do in web, size 5"
+    kinds = [one["kind"] for one in shown.json["records"]]
+    assert kinds[0] == "incident.opened"
+    assert kinds[-1] == "incident.closed"
+    assert "decision.refused" in kinds
+
+    late = halon("approve", incident, "--by", "ana@example.com")
+    assert (late.code, late.err) == (1, f"error: a run of incident {incident} is not there, or has ended\n")
+
+
+def test_a_denial_ends_a_run(halon: Shell) -> None:
+    incident = started(halon)
+    assert halon("deny", incident, "--by", "ana@example.com", "--comment", "not now").code == 0
+    shown = closed(halon, incident)
+    assert shown.json["incident"]["outcome"] == "denied"
+    assert "not now" in halon("audit", "show", incident).out
+
+
+def test_a_cancel_ends_a_run_and_only_once(halon: Shell) -> None:
+    incident = started(halon)
+    answer = halon("cancel", incident, "--by", "ana@example.com")
+    assert (answer.code, incident in answer.out) == (0, True)
+    assert closed(halon, incident).json["incident"]["outcome"] == "cancelled"
+    again = halon("cancel", incident)
+    assert (again.code, again.err) == (1, f"error: incident {incident} has ended: there is nothing to cancel\n")
+
+
+def test_incidents_lists_what_waits_and_what_has_closed(halon: Shell) -> None:
+    incident = started(halon)
+
+    def listed(*options: str) -> list[str]:
+        return [one["id"] for one in halon("incidents", "--json", *options).json]
+
+    until(lambda: halon("incidents", "--state", "waiting"), lambda answer: incident in answer.out)
+    assert incident in listed("--state", "open", "--playbook", "ask-first")
+    assert listed("--playbook", "other") == []
+    assert incident not in listed("--state", "closed")
+    halon("deny", incident, "--by", "ana@example.com")
+    closed(halon, incident)
+    assert incident in listed("--state", "closed", "--outcome", "denied")
+    assert listed("--limit", "1") == [incident]
+    plain = halon("incidents").out
+    assert plain.splitlines()[0].split() == ["incident", "state", "severity", "service", "opened", "(UTC)", "title"]
+    assert "\033" not in plain
+
+
+def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
+    alert = tmp_path / "alert.json"
+    alert.write_text(json.dumps({"name": "Lab", "labels": {"namespace": "from-the-alert"}}))
+    answer = halon("run", "ask-first", "--alert", str(alert), "--dry-run", "--json")
+    assert (answer.code, answer.json["outcome"]) == (0, "dry_run"), answer
+    told = halon("run", "ask-first", "--alert", str(alert), "--dry-run", "--by", "bob")
+    assert told.code == 0
+    assert "Alert Lab received from halon run" in told.out
+    assert told.out.splitlines()[-1].startswith("dry_run: ")
+
+
+def test_an_alert_at_the_gateway_becomes_an_incident(halon: Shell, engine: Path) -> None:
+    log = engine.parent / "gateway.log"
+    with process(engine, "gateway", "--json", log=log) as gateway:
+        until_logged(log, "gateway.listening", gateway)
+        url = next(json.loads(one)["url"] for one in log.read_text().splitlines() if "gateway.listening" in one)
+        alert = {
+            "status": "firing",
+            "labels": {"alertname": "Lab", "namespace": "sent"},
+            "startsAt": "2026-01-02T03:00:00Z",
+        }
+        accepted = httpx.post(f"{url}/v1/alerts/lab", json={"version": "4", "alerts": [alert]}, timeout=20)
+        assert accepted.status_code == 202, accepted.text
+        group = accepted.json()["incidents"][0]
+        assert httpx.get(f"{url}/readyz", timeout=20).json()["ready"] is True
+        assert stopped(gateway) == 0
+    until(lambda: halon("show", group, "--json"), lambda shown: shown.code == 0 and shown.json["run"] is not None)
+    assert halon("deny", group, "--by", "ana@example.com").code == 0
+    assert closed(halon, group).json["incident"]["alert_count"] == 1
+
+
+def test_the_chain_of_all_that_is_whole(halon: Shell) -> None:
+    answer = halon("audit", "verify", "--json")
+    assert (answer.code, answer.json["ok"], answer.json["problems"]) == (0, True, [])
+    assert halon("audit", "verify", "--anchor", answer.json["anchor"]).out.startswith("whole: ")

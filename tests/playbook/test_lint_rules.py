@@ -1,0 +1,236 @@
+from collections.abc import Sequence
+
+import pytest
+
+from halon.playbook.actions import ActionSchemas
+from halon.playbook.catalogue import assemble
+from halon.playbook.lint import Finding, lint
+from halon.playbook.lint_rules import RULES, Severity
+from halon.playbook.loader import load
+
+HEAD = """\
+apiVersion: halon/v1
+kind: Playbook
+metadata: {name: NAME, title: T, owner: o}
+"""
+TESTS = "tests: [{name: t, expect: {}}]\n"
+SCALE = "{uses: kubernetes.scale_deployment, with: {namespace: a, name: b, replicas: 1}}"
+DELETE = "{uses: kubernetes.delete_pod, undo: never, with: {namespace: a, name: b}}"
+RESTART = "{uses: kubernetes.restart_deployment, with: {namespace: a, name: b}}"
+LOOK = "{verify: {uses: prometheus.query, with: {query: up}}, until: '${{ result.value > 0.0 }}'}"
+KEEP = "{uses: kubernetes.collect_evidence, with: {namespace: a, selector: b}}"
+CALL = "{playbook: child}"
+GATE = "{approve: {from: ana@example.com}}"
+
+
+def book(*steps: str, more: str = "", tests: str = TESTS) -> str:
+    return HEAD + more + tests + "steps:\n" + "".join(f"  - {step}\n" for step in steps)
+
+
+def linted(actions: ActionSchemas, texts: Sequence[str], directory: str = "") -> list[Finding]:
+    results = [load(text.replace("NAME", f"p{n}"), f"{directory}p{n}.yaml", actions) for n, text in enumerate(texts)]
+    child = load(book(SCALE, LOOK).replace("NAME", "child"), "child.yaml", actions)
+    return [one for one in lint(assemble([*results, child]), actions) if one.file != "child.yaml"]
+
+
+def rules(actions: ActionSchemas, *texts: str, directory: str = "") -> list[tuple[str, int]]:
+    return [(one.rule, one.line) for one in linted(actions, texts, directory)]
+
+
+def with_(step: str, more: str) -> str:
+    return step[:-1] + ", " + more + "}"
+
+
+def around(kind: str, *steps: str) -> str:
+    inner = "[" + ", ".join(steps) + "]"
+    return {
+        "loop": f"{{for_each: {{in: '${{{{ [1] }}}}', max_items: 3, steps: {inner}}}}}",
+        "branch": f"{{parallel: {{a: {{steps: {inner}}}}}}}",
+        "case": f"{{switch: {{cases: [{{if: '${{{{ now == now }}}}', steps: {inner}}}]}}}}",
+        "failed": f"{{wait: 1m, on_failure: {inner}}}",
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("steps", "lines"),
+    [
+        ([DELETE, LOOK], [6]),
+        ([with_(DELETE, "approve: {}"), LOOK], []),
+        ([GATE, DELETE, LOOK], []),
+        ([with_(GATE, "if: '${{ now == now }}'"), DELETE, LOOK], [7]),
+        ([SCALE, LOOK, GATE, around("case", DELETE), LOOK], []),
+        ([around("branch", GATE, SCALE), DELETE, LOOK], [7]),
+        ([with_(around("branch", DELETE), "approve: {}"), LOOK], []),
+        ([around("failed", DELETE)], [6]),
+    ],
+)
+def test_who_destroys_asks_before(actions: ActionSchemas, steps: list[str], lines: list[int]) -> None:
+    found = linted(actions, [book(*steps)])
+    assert [one.line for one in found if one.rule == "destroy-without-approval"] == lines
+    assert all(one.severity is Severity.ERROR for one in found if one.rule == "destroy-without-approval")
+
+
+@pytest.mark.parametrize(
+    ("steps", "lines"),
+    [
+        ([SCALE], [6]),
+        ([SCALE, LOOK], []),
+        ([LOOK, SCALE], [7]),
+        ([SCALE, around("case", LOOK)], []),
+        ([around("branch", SCALE, LOOK)], []),
+        ([around("case", SCALE), LOOK], []),
+        ([SCALE, around("failed", LOOK)], [6]),
+        ([around("failed", SCALE)], []),
+    ],
+)
+def test_a_change_is_looked_at_afterwards(actions: ActionSchemas, steps: list[str], lines: list[int]) -> None:
+    assert rules(actions, book(*steps)) == [("change-without-verification", line) for line in lines]
+
+
+def test_a_look_in_the_other_branch_is_not_afterwards(actions: ActionSchemas) -> None:
+    step = f"{{parallel: {{a: {{steps: [{SCALE}]}}, b: {{steps: [{LOOK}]}}}}}}"
+    assert rules(actions, book(step)) == [("change-without-verification", 6)]
+
+
+def test_a_loop_that_changes_has_a_budget(actions: ActionSchemas) -> None:
+    budget = "guard: {budget: {scope: all, max_targets: 3, per: 1h}}\n"
+    assert rules(actions, book(around("loop", SCALE), LOOK)) == [("loop-without-budget", 6)]
+    assert rules(actions, book(around("loop", CALL))) == [("loop-without-budget", 6)]
+    assert rules(actions, book(around("loop", SCALE), LOOK, more=budget)) == []
+    assert rules(actions, book(around("loop", KEEP))) == []
+
+
+def test_a_security_playbook_keeps_evidence_before_it_contains(actions: ActionSchemas) -> None:
+    late, early = book(SCALE, KEEP, LOOK), book(KEEP, SCALE, LOOK)
+    assert rules(actions, late, directory="playbooks/security/") == [("evidence-after-containment", 6)]
+    assert rules(actions, early, directory="playbooks/security/") == []
+    assert rules(actions, late) == []
+    labelled = late.replace("owner: o}", "owner: o, labels: {area: security}}")
+    assert rules(actions, labelled) == [("evidence-after-containment", 6)]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (RESTART, "say `undo: never`"),
+        (with_(RESTART, "undo: never"), ""),
+        (with_(RESTART, f"undo: {SCALE}"), ""),
+        (with_(RESTART, "undo: never, expires: 1h"), "so it cannot expire"),
+        (with_(around("branch", RESTART), "undo: never"), ""),
+        (with_(SCALE, "expires: 1h"), ""),
+    ],
+)
+def test_what_cannot_be_undone_says_so(actions: ActionSchemas, step: str, words: str) -> None:
+    found = linted(actions, [book(step, LOOK)])
+    assert [one.rule for one in found] == (["impossible-undo"] if words else [])
+    assert all(words in one.message for one in found)
+
+
+STOP = "{stop: {outcome: unnecessary, reason: r}}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "lines"),
+    [
+        ([STOP, "{wait: 1m}", "{wait: 1m}"], [7]),
+        ([with_(STOP, "if: '${{ now == now }}'"), "{wait: 1m}"], []),
+        (["{wait: 1m, if: '${{ false }}'}"], [6]),
+        ([f"{{switch: {{cases: [{{if: '${{{{ now == now }}}}', steps: [{STOP}]}}], default: [{STOP}]}}}}", "{wait: 1m}"], [7]),
+        ([around("case", STOP), "{wait: 1m}"], []),
+        (["{switch: {cases: [{if: '${{ true }}', steps: [{wait: 1m}]}], default: [{wait: 1m}]}}"], [6]),
+    ],
+)  # fmt: skip
+def test_every_step_can_be_reached(actions: ActionSchemas, steps: list[str], lines: list[int]) -> None:
+    assert rules(actions, book(*steps)) == [("unreachable-step", line) for line in lines]
+
+
+def test_an_input_is_used(actions: ActionSchemas) -> None:
+    inputs = "inputs: {used: {default: a}, idle: {default: b}, through: {default: '${{ inputs.used }}'}}\n"
+    found = linted(actions, [book("{set: {x: '${{ inputs.through }}'}}", more=inputs)])
+    assert [(one.rule, one.message) for one in found] == [("unused-input", "nothing uses the input `idle`")]
+    assert (found[0].line, found[0].column) == (4, 36)
+
+
+@pytest.mark.parametrize(
+    ("expression", "labels", "fires"),
+    [
+        ("alert.labels.pod", "{}", True),
+        ("alert.labels.pod", '{pod: "*"}', False),
+        ("alert.labels.pod", '{pod: ["*", "!kube-*"]}', False),
+        ("alert.labels.pod", '{pod: "!kube-*"}', True),
+        ("alert.labels.?pod.orValue('x')", "{}", False),
+        ("has(alert.labels.pod) ? alert.labels.pod : 'x'", "{}", False),
+        ("alert.annotations.summary", "{}", False),
+    ],
+)
+def test_a_label_that_is_used_is_promised(actions: ActionSchemas, expression: str, labels: str, fires: bool) -> None:  # noqa: FBT001  # a column of the table
+    step = f'{{set: {{x: "${{{{ {expression} }}}}", y: "${{{{ {expression} }}}}"}}}}'
+    found = rules(actions, book(step, more=f"trigger: {{alerts: [Down], labels: {labels}}}\n"))
+    assert found == ([("unpromised-label", 7)] if fires else [])
+
+
+def test_a_playbook_has_tests(actions: ActionSchemas) -> None:
+    assert rules(actions, book("{wait: 1m}", tests="")) == [("missing-tests", 3)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "meet"),
+    [
+        ("alerts: Down", "alerts: Down", True),
+        ("alerts: Down", "alerts: Up", False),
+        ("alerts: [A, Do*]", "alerts: '*wn'", True),
+        ("alerts: 'A*'", "alerts: 'B*'", False),
+        ("alerts: 'A[xy]*z'", "alerts: 'Ax?'", True),
+        ("alerts: X, sources: a", "alerts: X, sources: b", False),
+        ("alerts: X, labels: {s: [a, b]}", "alerts: X, labels: {s: [b, c]}", True),
+        ("alerts: X, labels: {s: [a, b]}", "alerts: X, labels: {s: c}", False),
+        ("alerts: X, labels: {s: a}", "alerts: X, labels: {s: '!a'}", False),
+        ("alerts: X, labels: {s: 'kube-*'}", "alerts: X, labels: {s: '!kube-*'}", False),
+        ("alerts: X, labels: {s: a}", "alerts: X, labels: {t: a}", True),
+        ("alerts: X, labels: {s: '*'}", "alerts: X, labels: {s: '!*'}", False),
+        ("alerts: X, if: '${{ now == now }}'", "alerts: X", True),
+        ("alerts: X, if: '${{ now == now }}'", "alerts: X, if: '${{ now != now }}'", False),
+    ],
+)
+def test_triggers_that_take_the_same_alert_are_told_once(
+    actions: ActionSchemas, first: str, second: str, meet: bool  # noqa: FBT001  # a column of the table
+) -> None:  # fmt: skip
+    books = [book("{wait: 1m}", more=f"trigger: {{{trigger}}}\n") for trigger in (first, second)]
+    for one, other in (books, reversed(books)):
+        found = linted(actions, [one, other])
+        assert [(one.file, one.rule) for one in found] == ([("p1.yaml", "overlapping-triggers")] if meet else [])
+
+
+INPUTS = "inputs: {n: {default: a}}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "files"),
+    [
+        ("target: k8s/a\n", "target: k8s/a\n", ["p0.yaml", "p1.yaml"]),
+        ("target: k8s/a\nguard: {lock: target}\n", "target: k8s/a\n", ["p1.yaml"]),
+        ("target: k8s/a\nguard: {lock: target}\n", "target: k8s/a\nguard: {lock: target}\n", []),
+        ("target: k8s/a\nguard: {lock: one}\n", "target: k8s/a\nguard: {lock: two}\n", ["p1.yaml"]),
+        ("target: k8s/a\n", "target: k8s/b\n", []),
+        ("target: k8s/a\n", "target: 'k8s/${{ inputs.n }}'\n" + INPUTS, ["p0.yaml", "p1.yaml"]),
+        ("target: k8s/a/b\n", "target: 'k8s/${{ inputs.n }}'\n" + INPUTS, []),
+        ("target: k8s/a/b\n", "target: '${{ inputs.n }}'\n" + INPUTS, ["p0.yaml", "p1.yaml"]),
+        ("target: 'k8s/*'\n", "target: 'k8s/a'\n", []),
+    ],
+)
+def test_two_playbooks_that_change_one_target_have_an_order(
+    actions: ActionSchemas, first: str, second: str, files: list[str]
+) -> None:
+    found = linted(actions, [book(SCALE, LOOK, more=one) for one in (first, second)])
+    assert [one.file for one in found if one.rule == "unordered-targets"] == files
+
+
+def test_playbooks_that_change_nothing_or_call_each_other_need_no_order(actions: ActionSchemas) -> None:
+    target = "target: k8s/a\n"
+    assert rules(actions, book(KEEP, more=target), book(SCALE, LOOK, more=target)) == []
+    assert rules(actions, book("{playbook: p1}", more=target), book(SCALE, LOOK, more=target)) == []
+
+
+def test_every_rule_says_why_in_a_sentence() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES) >= 11
+    assert all(rule.why[0].isupper() and rule.why.endswith(".") for rule in RULES)
