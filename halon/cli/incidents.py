@@ -72,7 +72,7 @@ def incidents(  # one parameter an option: Typer's way
     if json:
         say_json([one.model_dump(mode="json") for one in found])
     elif found:
-        columns = ("incident", "state", "severity", "service", "opened (UTC)", "title")
+        columns = ("incident", "state", "opened (UTC)", "severity", "service", "title")
         say(table(columns, [_cells(one) for one in found]))
     else:
         note("no incident is like that", style="dim", label="none")
@@ -159,5 +159,5 @@ def _in_state(one: ListedIncident, state: State | None) -> bool:
 
 
 def _cells(one: ListedIncident) -> Sequence[str | Text]:
-    opened = f"{one.opened_at:%Y-%m-%d %H:%M:%S}"
-    return one.id, state_text(one.state, one.outcome, waiting=one.waiting), one.severity, one.service, opened, one.title
+    state = state_text(one.state, one.outcome, waiting=one.waiting)
+    return one.id, state, f"{one.opened_at:%Y-%m-%d %H:%M}", one.severity, one.service, one.title

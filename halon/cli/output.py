@@ -85,7 +85,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Rende
     cells = [[one if isinstance(one, Text) else styled(one) for one in row] for row in rows]
     if not sys.stdout.isatty():
         return _plain_table(columns, [[one.plain for one in row] for row in cells])
-    grid = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    grid = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        # What people copy, such as ids, is never cut; only the last column's text is wrapped.
+        grid.add_column(column, no_wrap=column != columns[-1], overflow="fold")
     for row in cells:
         grid.add_row(*row)
     return grid

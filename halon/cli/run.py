@@ -177,7 +177,7 @@ async def _start(client: Client, settings: Settings, order: Order) -> "WorkflowH
         order.given,
         id=order.given.group,
         task_queue=settings.temporal.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # the only one that a start with a signal takes
         start_signal=ALERTS_SIGNAL if order.alerts else None,
         start_signal_args=[AlertBatch(alerts=tuple(order.alerts))] if order.alerts else [],
         memo={"playbook": playbook.metadata.name, "playbook_digest": playbook.digest},

@@ -46,7 +46,7 @@ def timeline(records: Sequence[StoredRecord]) -> RenderableType:
     """Show records, one a line."""
     rows = [
         (
-            styled(f"{one.at:%Y-%m-%d %H:%M:%S}", "dim"),
+            styled(f"{one.at:%m-%d %H:%M:%S}", "dim"),
             styled(one.kind.value, _style(one.kind.value)),
             one.step,
             f"{one.message} (by {one.actor})" if one.actor != "halon" else one.message,

@@ -78,7 +78,7 @@ class HttpChecker:
             return HttpAnswer(response.status, timedelta(seconds=time.perf_counter() - began), body)
 
     async def _addresses(self, url: URL) -> list[ResolveResult]:
-        host, port = url.host or "", url.port or 0
+        host, port = url.raw_host or "", url.port or 0  # as the connection will use them
         refused = self._destinations.refuse_host(host)
         if refused:
             raise PermissionDenied(f"http.check: {refused}")
@@ -125,8 +125,8 @@ def _resolved(host: str, address: str, port: int, family: int, protocol: int) ->
 def _parsed(url: str) -> URL:
     try:
         parsed = URL(url)
-    except ValueError as error:
-        raise InvalidInput(f"http.check: this is not a URL: {error}") from error
+    except ValueError:
+        raise InvalidInput("http.check: this is not a URL") from None  # the error repeats a password
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise InvalidInput("http.check: the URL must begin with http:// or https:// and name a host")
     if parsed.user is not None or parsed.password is not None:

@@ -257,7 +257,7 @@ class Kinds:
                 raise StepFailed(path, ended.outcome.value, ended.reason) from ended
         except StepFailed as failure:
             if book.on_failure:
-                facts = {
+                facts: JsonObject = {
                     "reason": failure.reason,
                     "step": failure.step,
                     "kind": failure.kind,

@@ -234,9 +234,11 @@ class NotifySettings(Section):
 
 
 class HttpSettings(Section):
-    """What `http.check` may reach: host names or globs; nothing by default."""
+    """What `http.check` may reach; nothing by default."""
 
     allow: tuple[str, ...] = ()
+    """Host names or globs, such as `shop.example.com` or `*.example.com`, and networks, such as `10.0.0.0/8`: an
+    address that is not public is only reached when a network here has it. Metadata services are never reached."""
 
 
 class TelemetrySettings(Section):

@@ -44,6 +44,14 @@ tests:
     expect: {outcome: denied}
 """
 
+NAMES = """
+apiVersion: halon/v1
+kind: Playbook
+metadata: {name: names, title: Give names, owner: team-a}
+steps:
+  - set: {place: "${{ alert == null ? 'nowhere' : alert.labels.namespace }}"}
+"""
+
 
 @dataclass
 class Answer:
@@ -81,6 +89,7 @@ def configure(directory: Path, text: str) -> Path:
     books = directory / "playbooks"
     books.mkdir(exist_ok=True)
     (books / "ask-first.yaml").write_text(ASK_FIRST)
+    (books / "names.yaml").write_text(NAMES)
     config = directory / "halon.yaml"
     config.write_text(f"data_dir: data\n{text}")
     return config
@@ -96,7 +105,10 @@ def process(config: Path, *arguments: str, log: Path) -> Iterator["subprocess.Po
     """Run a command in a process of its own, and see that it is gone at the end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     called = [sys.executable, "-m", "halon.cli.app", "--config", str(config), *arguments]
-    with log.open("wb") as output, subprocess.Popen(called, env=environment, stderr=output, stdout=output) as running:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(called, env=environment, stderr=output, stdout=output) as running,  # noqa: S603  # our own
+    ):
         try:
             yield running
         finally:

@@ -26,7 +26,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     called = [str(Path(sysconfig.get_path("scripts")) / "temporal"), "server", "start-dev", "--headless"]
     tuned = ["history.transferProcessorMaxPollRPS=2000", 'history.timerProcessorMaxTimeShift="10ms"']
     called += ["--port", str(temporal), *(part for one in tuned for part in ("--dynamic-config-value", one))]
-    with subprocess.Popen(called, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(called, stdout=quiet, stderr=quiet) as server:  # noqa: S603  # a development server of our own
         try:
             deadline = time.monotonic() + 30
             while in_thread(["--config", str(config), "setup", "--json"]) != 0:
@@ -139,16 +140,16 @@ def test_incidents_lists_what_waits_and_what_has_closed(halon: Shell) -> None:
     assert incident in listed("--state", "closed", "--outcome", "denied")
     assert listed("--limit", "1") == [incident]
     plain = halon("incidents").out
-    assert plain.splitlines()[0].split() == ["incident", "state", "severity", "service", "opened", "(UTC)", "title"]
+    assert plain.splitlines()[0].split() == ["incident", "state", "opened", "(UTC)", "severity", "service", "title"]
     assert "\033" not in plain
 
 
 def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
     alert = tmp_path / "alert.json"
     alert.write_text(json.dumps({"name": "Lab", "labels": {"namespace": "from-the-alert"}}))
-    answer = halon("run", "ask-first", "--alert", str(alert), "--dry-run", "--json")
+    answer = halon("run", "names", "--alert", str(alert), "--dry-run", "--json")
     assert (answer.code, answer.json["outcome"]) == (0, "dry_run"), answer
-    told = halon("run", "ask-first", "--alert", str(alert), "--dry-run", "--by", "bob")
+    told = halon("run", "names", "--alert", str(alert), "--dry-run", "--by", "bob")
     assert told.code == 0
     assert "Alert Lab received from halon run" in told.out
     assert told.out.splitlines()[-1].startswith("dry_run: ")

@@ -13,14 +13,13 @@ from halon.demo.cluster.access import User
 from halon.demo.cluster.objects import Json, is_list, is_object
 from halon.demo.cluster.resources import at_path
 from halon.demo.cluster.status import ApiError, bad_request, path_not_found, too_large, unsupported_media_type
-from halon.demo.cluster.writes import Target, WriteOptions
+from halon.demo.cluster.writes import VALIDATIONS, Target, WriteOptions
 
 BODY_LIMIT = 3 * 1024 * 1024
 """The real server's limit, in bytes."""
 _JSON_TYPES = {"application/json", "", "application/octet-stream"}
 _YAML_TYPES = {"application/yaml", "application/apply-patch+yaml"}
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-_VALIDATIONS = ("Strict", "Warn", "Ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,11 @@ class Call:
         dry_run, validation = self.query.get("dryRun", ""), self.query.get("fieldValidation") or "Warn"
         if dry_run not in {"", "All"}:
             raise bad_request(f'Invalid value: "{dry_run}": dryRun supports only All')
-        if validation not in _VALIDATIONS:
-            raise bad_request(f'Invalid value: "{validation}": fieldValidation is one of {", ".join(_VALIDATIONS)}')
+        known = next((one for one in VALIDATIONS if one == validation), None)
+        if known is None:
+            raise bad_request(f'Invalid value: "{validation}": fieldValidation is one of {", ".join(VALIDATIONS)}')
         manager = self.query.get("fieldManager") or self.agent.partition("/")[0] or "unknown"
-        return WriteOptions(bool(dry_run), validation, manager, self.flag("force"))
+        return WriteOptions(bool(dry_run), known, manager, self.flag("force"))
 
 
 def read_call(request: web.Request, user: User) -> Call:

@@ -40,7 +40,7 @@ def _pattern(text: str) -> str:
 
 
 class Fault(BaseModel):
-    """A fault for requests whose method matches `method` wholly and whose path and query contain `path`, as patterns."""
+    """A fault for requests whose method matches `method` wholly and whose path and query contain `path`: patterns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from halon.demo.cluster.apply import apply_fields
 from halon.demo.cluster.defaults import set_defaults
@@ -52,12 +52,16 @@ class Target:
     name: str = ""
 
 
+Validation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
+VALIDATIONS: tuple[Validation, ...] = get_args(Validation)
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
     """How a client wants its write treated."""
 
     dry_run: bool = False
-    validation: Literal["Strict", "Warn", "Ignore"] = "Warn"
+    validation: Validation = "Warn"
     manager: str = "unknown"
     force: bool = False
 
