@@ -20,6 +20,8 @@ from workflows.desk import Desk
 
 ATTEMPT = timedelta(seconds=60)
 """Bound on one attempt of an activity."""
+HEARTBEAT = timedelta(seconds=8)
+"""An attempt whose worker is silent for so long is given to another worker."""
 READ_WITHIN = timedelta(minutes=2)
 """Bound on a read with all its attempts, unless the step says otherwise."""
 APPLY_WITHIN = timedelta(minutes=5)
@@ -130,6 +132,7 @@ class TemporalRuntime:
                 result_type=answer,
                 schedule_to_close_timeout=within,
                 start_to_close_timeout=min(ATTEMPT, within),
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=_RETRY,
                 summary=summary[:200],
             )

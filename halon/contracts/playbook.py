@@ -91,7 +91,10 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else _listed(value)
 
 
-OneOrMany: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+OneOrMany: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=str | list[str]),
+]
 """A string, or a list of them."""
 
 
@@ -252,7 +255,7 @@ class UsesStep(StepBase):
 class ApproveStep(StepBase):
     """A gate alone, for the steps up to the next gate."""
 
-    approve: Approve  # pyright: ignore[reportIncompatibleVariableOverride]  # narrowed to required; the model is frozen
+    approve: Approve  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]  # required here
 
 
 class Reading(Contract):
@@ -345,7 +348,7 @@ class Case(Contract):
 class Switch(Contract):
     """Cases in order, and what else."""
 
-    cases: Annotated[tuple[Case, ...], BeforeValidator(_listed), Field(min_length=1, max_length=50)]
+    cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=50), BeforeValidator(_listed)]
     default: "Steps | None" = None
 
 
@@ -432,7 +435,7 @@ Step: TypeAlias = Annotated[
     Discriminator(step_kind),
     BeforeValidator(_one_kind),
 ]
-Steps: TypeAlias = Annotated[tuple[Step, ...], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_STEPS)]
+Steps: TypeAlias = Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS), BeforeValidator(_listed)]
 OnFailure: TypeAlias = Annotated[
     Annotated[Literal["fail", "continue", "stop"], Tag("word")] | Annotated[Steps, Tag("rest")],
     Discriminator(

@@ -6,7 +6,8 @@ server tries it again. What an action means is in `halon.kit.lifecycle`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -35,6 +36,8 @@ from halon.kit.registry import Registry
 
 MAX_CALL = timedelta(seconds=45)
 """Bound on one attempt on this side; keep it below the activity's start-to-close time-out (60 s)."""
+BEAT = timedelta(seconds=2)
+"""Between two heartbeats; workflows take a worker for dead after `HEARTBEAT` in `workflows/runtime.py`."""
 _SLOWEST_POLL = 10
 """A confirm's delay doubles up to this many times the first one."""
 
@@ -126,7 +129,7 @@ class _Edge:
         ) as span:
             try:
                 _check_address(request, name)
-                async with asyncio.timeout(self._max_call.total_seconds()):
+                async with asyncio.timeout(self._max_call.total_seconds()), _alive():
                     answer = await call()
             except Exception as error:  # the edge: everything becomes Temporal's error, none is dropped
                 failure = translated(error, f"{name} ({phase})")
@@ -138,6 +141,25 @@ class _Edge:
                 raise failure from (None if unexpected else error)
             log.info("action ran", **_said(answer))
             return answer
+
+
+@asynccontextmanager
+async def _alive() -> AsyncGenerator[None]:
+    """Tell the server that this attempt goes on, so that it soon knows when the worker has died.
+
+    A call that is over before the first beat costs the server nothing.
+    """
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT.total_seconds())
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 def translated(error: Exception, where: str) -> ApplicationError:

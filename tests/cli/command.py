@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +72,9 @@ class Shell:
 
     def __call__(self, *arguments: str) -> Answer:
         self._capsys.readouterr()
-        code = in_thread(["--config", str(self.config), *arguments])
+        code = execute(["--config", str(self.config), *arguments])
         out, err = self._capsys.readouterr()
         return Answer(code, out, err)
-
-
-def in_thread(arguments: list[str]) -> int:
-    """Run a command beside the event loop that pytest's plugins keep in the main thread."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(execute, arguments).result()
 
 
 def configure(directory: Path, text: str) -> Path:
@@ -101,7 +94,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(config: Path, *arguments: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def process(config: Path, *arguments: str, log: Path) -> Generator["subprocess.Popen[bytes]"]:
     """Run a command in a process of its own, and see that it is gone at the end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     called = [sys.executable, "-m", "halon.cli.app", "--config", str(config), *arguments]

@@ -1,43 +1,55 @@
 """Working with incidents from the command line, against a real Temporal server, worker, gateway and store."""
 
 import json
-import signal
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from command import Answer, Shell, configure, free_port, in_thread, process, stopped, until_logged
+from command import Answer, Shell, configure, free_port, process, stopped, until_logged
+
+from halon.cli.app import execute
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Temporal, made ready by `halon setup`, and a worker. Gives the halon.yaml."""
+    """A worker and a gateway, then the Temporal that they wait for, made ready by `halon setup`. Gives halon.yaml."""
     directory = tmp_path_factory.mktemp("engine")
-    temporal, gateway = free_port(), free_port()
+    port = free_port()
     config = configure(
         directory,
-        f'temporal: {{address: "127.0.0.1:{temporal}"}}\n'
-        f"gateway: {{port: {gateway}, sources: {{lab: {{type: alertmanager, auth: {{none: true}}}}}}}}\n",
+        f'temporal: {{address: "127.0.0.1:{port}"}}\n'
+        f"gateway: {{port: 0, sources: {{lab: {{type: alertmanager, auth: {{none: true}}}}}}}}\n",
     )
+    worker_log, gateway_log = directory / "worker.log", directory / "gateway.log"
+    with (
+        process(config, "worker", "--json", log=worker_log) as worker,
+        process(config, "gateway", "--json", log=gateway_log) as gateway,
+    ):
+        until_logged(gateway_log, "gateway.listening", gateway)
+        with temporal(port):
+            deadline = time.monotonic() + 30
+            while execute(["--config", str(config), "setup", "--json"]) != 0:
+                assert time.monotonic() < deadline
+            until_logged(worker_log, "worker.started", worker)
+            yield config
+            assert (stopped(gateway), stopped(worker)) == (0, 0)
+    assert "worker.stopped" in worker_log.read_text()
+
+
+@contextmanager
+def temporal(port: int) -> Generator[None]:
     called = [str(Path(sysconfig.get_path("scripts")) / "temporal"), "server", "start-dev", "--headless"]
     tuned = ["history.transferProcessorMaxPollRPS=2000", 'history.timerProcessorMaxTimeShift="10ms"']
-    called += ["--port", str(temporal), *(part for one in tuned for part in ("--dynamic-config-value", one))]
+    called += ["--port", str(port), *(part for one in tuned for part in ("--dynamic-config-value", one))]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(called, stdout=quiet, stderr=quiet) as server:  # noqa: S603  # a development server of our own
         try:
-            deadline = time.monotonic() + 30
-            while in_thread(["--config", str(config), "setup", "--json"]) != 0:
-                assert time.monotonic() < deadline
-            log = directory / "worker.log"
-            with process(config, "worker", "--json", log=log) as worker:
-                until_logged(log, "worker.started", worker)
-                yield config
-                assert stopped(worker, signal.SIGTERM) == 0
-                assert "worker.stopped" in log.read_text()
+            yield
         finally:
             server.kill()
 
@@ -156,20 +168,18 @@ def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
 
 
 def test_an_alert_at_the_gateway_becomes_an_incident(halon: Shell, engine: Path) -> None:
-    log = engine.parent / "gateway.log"
-    with process(engine, "gateway", "--json", log=log) as gateway:
-        until_logged(log, "gateway.listening", gateway)
-        url = next(json.loads(one)["url"] for one in log.read_text().splitlines() if "gateway.listening" in one)
-        alert = {
-            "status": "firing",
-            "labels": {"alertname": "Lab", "namespace": "sent"},
-            "startsAt": "2026-01-02T03:00:00Z",
-        }
-        accepted = httpx.post(f"{url}/v1/alerts/lab", json={"version": "4", "alerts": [alert]}, timeout=20)
+    log = (engine.parent / "gateway.log").read_text()
+    url = next(json.loads(one)["url"] for one in log.splitlines() if "gateway.listening" in one)
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "Lab", "namespace": "sent"},
+        "startsAt": "2026-01-02T03:00:00Z",
+    }
+    with httpx.Client(base_url=url, timeout=20) as http:
+        accepted = http.post("/v1/alerts/lab", json={"version": "4", "alerts": [alert]})
         assert accepted.status_code == 202, accepted.text
-        group = accepted.json()["incidents"][0]
-        assert httpx.get(f"{url}/readyz", timeout=20).json()["ready"] is True
-        assert stopped(gateway) == 0
+        assert http.get("/readyz").json()["ready"] is True
+    group = accepted.json()["incidents"][0]
     until(lambda: halon("show", group, "--json"), lambda shown: shown.code == 0 and shown.json["run"] is not None)
     assert halon("deny", group, "--by", "ana@example.com").code == 0
     assert closed(halon, group).json["incident"]["alert_count"] == 1

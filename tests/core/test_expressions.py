@@ -264,13 +264,14 @@ def test_maps_come_out_sorted_whatever_the_seed_of_hashes_is() -> None:
     assert len(outputs) == 1
 
 
+letters = st.characters(exclude_characters="\x00", exclude_categories=("Cs",))
 names = st.text("abc", min_size=1, max_size=3)
 plain = (
     st.none()
     | st.booleans()
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8)
+    | st.text(letters, max_size=8)
 )
 values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8
@@ -282,8 +283,7 @@ def test_a_value_that_is_only_named_comes_out_as_it_went_in(value: Any) -> None:
     once = render("${{ inputs.v }}", {"inputs": {"v": value}})
     again = render("${{ inputs.v }}", {"inputs": {"v": value}})
     assert json.dumps(once) == json.dumps(again)
-    if "\x00" not in json.dumps(value, ensure_ascii=False):
-        assert once == value
+    assert once == value
 
 
 @given(st.text(max_size=60))

@@ -49,8 +49,9 @@ def actions() -> ActionSchemas:
         ),
         ActionSchema("kubernetes.delete_pod", Effect.DESTROY, params("namespace", "name"), undoable=False),
         ActionSchema("kubernetes.restart_deployment", Effect.CHANGE, deployment, undoable=False),
+        ActionSchema("http.check", Effect.READ, params("url"), output(ok="boolean")),
         ActionSchema("prometheus.query", Effect.READ, params("query"), output(value="number")),
-        ActionSchema("notify.page", Effect.NOTIFY, params("to", "summary")),
+        ActionSchema("notify.page", Effect.NOTIFY, params("to", "summary", details={"type": "string"})),
     ]
     return {action.name: action for action in known}
 

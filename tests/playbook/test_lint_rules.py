@@ -127,6 +127,7 @@ def test_what_cannot_be_undone_says_so(actions: ActionSchemas, step: str, words:
 
 
 STOP = "{stop: {outcome: unnecessary, reason: r}}"
+ALWAYS_STOPS = f"{{switch: {{cases: [{{if: '${{{{ now == now }}}}', steps: [{STOP}]}}], default: [{STOP}]}}}}"
 
 
 @pytest.mark.parametrize(
@@ -135,11 +136,11 @@ STOP = "{stop: {outcome: unnecessary, reason: r}}"
         ([STOP, "{wait: 1m}", "{wait: 1m}"], [7]),
         ([with_(STOP, "if: '${{ now == now }}'"), "{wait: 1m}"], []),
         (["{wait: 1m, if: '${{ false }}'}"], [6]),
-        ([f"{{switch: {{cases: [{{if: '${{{{ now == now }}}}', steps: [{STOP}]}}], default: [{STOP}]}}}}", "{wait: 1m}"], [7]),
+        ([ALWAYS_STOPS, "{wait: 1m}"], [7]),
         ([around("case", STOP), "{wait: 1m}"], []),
         (["{switch: {cases: [{if: '${{ true }}', steps: [{wait: 1m}]}], default: [{wait: 1m}]}}"], [6]),
     ],
-)  # fmt: skip
+)
 def test_every_step_can_be_reached(actions: ActionSchemas, steps: list[str], lines: list[int]) -> None:
     assert rules(actions, book(*steps)) == [("unreachable-step", line) for line in lines]
 
