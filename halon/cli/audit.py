@@ -7,7 +7,7 @@ import typer
 
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
-from halon.cli.output import say, say_json, styled
+from halon.cli.output import counted, say, say_json, styled
 from halon.cli.timeline import all_records, timeline
 from halon.contracts.audit import StoredRecord
 from halon.core.ids import incident_of
@@ -67,7 +67,9 @@ def verify_chain(
         if report.more_problems:
             say(styled(f"… and {report.more_problems} more", "bold red"))
         word = styled("whole", "bold green") if report.ok else styled("broken", "bold red")
-        counts = f": {report.incidents} incidents, {report.records} records; anchor {report.anchor}"
+        counts = (
+            f": {counted(report.incidents, 'incident')}, {counted(report.records, 'record')}; anchor {report.anchor}"
+        )
         say(word.append(counts, style="not bold default"))
     if not report.ok:
         raise typer.Exit(1)

@@ -8,8 +8,6 @@ from halon.core.ids import group_of, incident_of
 from halon.settings import Settings
 from halon.store.store import open_store
 
-_UNKNOWN = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
-
 
 async def full_id(settings: Settings, client: Client, text: str) -> str:
     """Give the whole id. One that is open in Temporal needs no store; a beginning is looked up there.
@@ -35,11 +33,14 @@ async def open_execution(client: Client, incident: str) -> str | None:
     Raises:
         RPCError: Temporal does not answer.
     """
+    group = group_of(incident)
     try:
-        described = await client.get_workflow_handle(group_of(incident)).describe()
+        described = await client.get_workflow_handle(group).describe() if group else None
     except RPCError as error:
-        if error.status in _UNKNOWN:
-            return None
-        raise
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    if described is None:
+        return None
     attributes = described.search_attributes.get(SearchAttribute.INCIDENT, ())
     return described.run_id if incident in attributes and described.close_time is None else None

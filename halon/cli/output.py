@@ -49,6 +49,11 @@ def styled(text: str, style: str = "") -> Text:
     return Text(clean(text), style=style)
 
 
+def counted(number: int, word: str) -> str:
+    """Give `1 playbook`, `2 playbooks`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def json_text(value: Json) -> str:
     """Give a value as text for one cell."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

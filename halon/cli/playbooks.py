@@ -11,7 +11,7 @@ import typer
 from halon.cli.installed import Installation, installation, registered
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
-from halon.cli.output import console, note, say_json
+from halon.cli.output import console, counted, note, say_json
 from halon.contracts.base import JsonObject
 from halon.errors import InvalidInput
 from halon.kit.reference import reference
@@ -84,7 +84,7 @@ def run_playbook_tests(
         colour = console().color_system is not None
         sys.stdout.write(format_results(results, colour=colour, untested=untested) + "\n")
     if wrong:
-        raise InvalidInput(f"{len(wrong)} problems keep playbooks from being tested", wrong)
+        raise InvalidInput(f"not every playbook could be tested: {counted(len(wrong), 'problem')}", wrong)
     if only and not results:
         raise InvalidInput(f"no test's name holds '{only}'")
     raise typer.Exit(exit_status(results))

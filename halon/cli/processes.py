@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 import worker
 from halon.cli.connections import connected, temporal_config
@@ -48,8 +49,7 @@ async def serve_worker(settings: Settings) -> None:
             client = await _reached(settings, telemetry, stop)
             if client is None:
                 return
-            for name in await missing_search_attributes(client):
-                log.error("search_attribute.missing", name=name, fix="run `halon setup`")
+            await _look_at_search_attributes(client)
             queue = settings.temporal.task_queue
             async with worker.build(client, store, env, task_queue=queue):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
@@ -105,6 +105,17 @@ async def _reached(settings: Settings, telemetry: Telemetry, stop: asyncio.Event
         return None
     finally:
         stopped.cancel()
+
+
+async def _look_at_search_attributes(client: Client) -> None:
+    """Say so when runs would fail because `halon setup` was not done. Some servers do not let a worker ask."""
+    try:
+        missing = await missing_search_attributes(client)
+    except RPCError as error:
+        log.warning("search_attributes.unknown", reason=error.message)
+        return
+    for name in missing:
+        log.error("search_attribute.missing", name=name, fix="run `halon setup`")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from halon.cli.connections import connected
 from halon.cli.installed import installation
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
-from halon.cli.output import say, say_json, styled
+from halon.cli.output import counted, say, say_json, styled
 from halon.clients.temporal import register_search_attributes
 from halon.errors import HalonError, InvalidInput
 from halon.settings import Settings
@@ -90,7 +90,8 @@ async def _playbooks(settings: Settings) -> str:
     installed = await asyncio.to_thread(installation, settings)
     wrong = len(installed.catalogue.problems)
     if wrong:
-        raise InvalidInput(f"{wrong} problems: `halon lint` shows them")
+        raise InvalidInput(f"{counted(wrong, 'problem')}: `halon lint` shows what and where")
     if not installed.catalogue.playbooks:
         raise InvalidInput("no playbook found: see `playbooks` in halon.yaml")
-    return f"{len(installed.catalogue.playbooks)} playbooks, {len(installed.registry.names)} actions"
+    playbooks, actions = len(installed.catalogue.playbooks), len(installed.registry.names)
+    return f"{counted(playbooks, 'playbook')}, {counted(actions, 'action')}"

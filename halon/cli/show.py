@@ -22,7 +22,7 @@ from halon.contracts.base import JsonObject
 from halon.contracts.incident import IncidentRow
 from halon.contracts.run import STATUS_QUERY, RunStatus
 from halon.core.ids import group_of, incident_of, run_id
-from halon.errors import HalonError, NotFound, TransientError
+from halon.errors import NotFound, TransientError
 from halon.settings import Settings
 from halon.store.store import open_store
 
@@ -113,13 +113,16 @@ async def _status(client: Client, incident: str) -> RunStatus:
 
 
 async def _unrecorded(settings: Settings, incident: str) -> IncidentRow | None:
-    """An incident that the store could not take down yet: ask its workflow."""
+    """An incident that the store could not take down yet: ask its workflow. None when there is none."""
+    group = group_of(incident)
+    if not group:
+        return None
     try:
         client = await connected(settings)
         async with answering(f"incident {incident}"):
-            handle = client.get_workflow_handle(group_of(incident))
+            handle = client.get_workflow_handle(group)
             row: IncidentRow = await handle.query(STATUS_QUERY, result_type=IncidentRow)
-    except HalonError:
+    except NotFound:
         return None
     return row if row.id == incident else None
 

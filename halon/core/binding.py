@@ -28,6 +28,15 @@ KNOWN_NAMES = frozenset(
 )
 """The names that expressions may use. Which of them has a value depends on the place; the loader knows."""
 
+RESERVED_NAMES = frozenset(
+    {
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+        *("namespace", "null", "package", "return", "true", "var", "void", "while"),
+        *("bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"),
+    }
+)
+"""Words of CEL and names of its types, which no variable can have."""
+
 ALERT_FIELDS: dict[str, cel.Type] = {
     "age": cel.Type.DURATION,
     "annotations": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),

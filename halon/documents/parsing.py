@@ -5,13 +5,14 @@ process down on deep nesting, keeps the last of two equal keys without a word, a
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import yaml
 
-from halon.documents.scalars import plain_scalar
+from halon.documents.scalars import aligned, plain_scalar
 from halon.errors import InvalidInput
 
 MAX_BYTES = 256 * 1024
@@ -34,8 +35,7 @@ class _Mark(Protocol):
     column: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file. Lines and columns count from 1, columns in characters."""
 
     line: int
@@ -78,7 +78,8 @@ class Comment:
 class Node:
     """Where a value stands. `fields` holds the children of a mapping with the node of each key, `items` of a list."""
 
-    position: Position
+    line: int
+    column: int
     start: int
     end: int
     """Slice of the text, in characters."""
@@ -86,6 +87,11 @@ class Node:
     """How a scalar is written: empty for plain, otherwise its sign."""
     fields: "dict[str, tuple[Node, Node]] | None" = None
     items: "list[Node] | None" = None
+
+    @property
+    def position(self) -> Position:
+        """Made when it is asked for: a file has thousands of nodes, and problems with a few of them."""
+        return Position(self.line, self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Document:
             return node.position
         if not isinstance(value, str) or node.fields is not None or node.items is not None:
             return node.position
-        index = _aligned(self.text, node, value, offset)
+        index = aligned(self.text, (node.start, node.end), node.style, value[:offset])
         before = self.text[node.start : index]
         line = node.position.line + before.count("\n")
         if "\n" in before:
@@ -127,18 +133,20 @@ class Document:
         """Every comment. A `#` inside text is none."""
         if self.root is None:
             return
-        spans = _scalars(self.root)
+        spans = sorted(_scalars(self.root))
+        begins = [begin for begin, _ in spans]
         start = 0
         for number, line in enumerate(self.text.split("\n"), 1):
             for match in re.finditer(r"(?:^|(?<=[ \t]))#", line):
                 index = start + match.start()
-                if not any(begin <= index < end for begin, end in spans):
+                last = bisect_right(begins, index) - 1
+                if last < 0 or index >= spans[last][1]:
                     yield Comment(Position(number, match.start() + 1), line[match.end() :].strip())
                     break
             start += len(line) + 1
 
     def _find(self, path: Path) -> tuple[Node, Node]:
-        nowhere = Node(Position(1, 1), 0, 0)
+        nowhere = Node(1, 1, 0, 0)
         node = self.root or nowhere
         key = node
         for part in path:
@@ -233,7 +241,7 @@ class _Reader:
             elif isinstance(event, yaml.NodeEvent):
                 nodes += 1
                 self._check_node(event, nodes, len(stack))
-                node = Node(_position(event), _index(event.start_mark), _index(event.end_mark))
+                node = _node(event)
                 if isinstance(event, yaml.ScalarEvent):
                     value, root = self._take(stack, node, self._text(event, node)) or (value, root)
                 else:
@@ -248,22 +256,26 @@ class _Reader:
             raise self._fatal(where, "a %TAG directive is not allowed", "tag")
 
     def _check_node(self, event: yaml.NodeEvent, nodes: int, depth: int) -> None:
-        where = _position(event)
         if isinstance(event, yaml.AliasEvent):
-            raise self._fatal(where, f"an alias (*{event.anchor}) is not allowed: write the value out", "alias")
+            raise self._fatal(
+                _position(event), f"an alias (*{event.anchor}) is not allowed: write the value out", "alias"
+            )
         if nodes > MAX_NODES:
-            raise self._fatal(where, f"more than {MAX_NODES} values in one file", "too_many_nodes")
+            raise self._fatal(_position(event), f"more than {MAX_NODES} values in one file", "too_many_nodes")
         if depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
-            raise self._fatal(where, f"nested more than {MAX_DEPTH} deep", "too_deep")
+            raise self._fatal(_position(event), f"nested more than {MAX_DEPTH} deep", "too_deep")
         if event.anchor is not None:
-            self._note(where, f"an anchor (&{event.anchor}) is not allowed", "anchor")
+            self._note(_position(event), f"an anchor (&{event.anchor}) is not allowed", "anchor")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-            self._note(where, f"a tag ({event.tag}) is not allowed", "tag")
+            self._note(_position(event), f"a tag ({event.tag}) is not allowed", "tag")
 
     def _text(self, event: yaml.ScalarEvent, node: Node) -> Any:
         """The value of a scalar, which only a plain one may have other than text."""
         node.style = event.style or ""
-        self._check_text(node.position, event.value)
+        bad = _FORBIDDEN.search(event.value)
+        if bad:
+            message = f"forbidden character U+{ord(bad.group()):04X} in this text"
+            self._note(node.position, message, "control_character")
         plain = not node.style and event.implicit[0]
         try:
             return plain_scalar(event.value) if plain else event.value
@@ -305,11 +317,6 @@ class _Reader:
         self._note(node.position, f"a key must be text, this is {what}: put it in quotes", "key")
         return None
 
-    def _check_text(self, where: Position, text: str) -> None:
-        bad = _FORBIDDEN.search(text)
-        if bad:
-            self._note(where, f"forbidden character U+{ord(bad.group()):04X} in this text", "control_character")
-
     def _too_large(self) -> _Fatal:
         return self._fatal(Position(1, 1), f"larger than {MAX_BYTES // 1024} kB", "too_large")
 
@@ -338,6 +345,13 @@ def _opened(node: Node, *, mapping: bool) -> _Open:
     return _Open(node, {} if mapping else [])
 
 
+def _node(event: yaml.NodeEvent) -> Node:
+    start, end = event.start_mark, event.end_mark
+    if start is None or end is None:
+        return Node(1, 1, 0, 0)
+    return Node(start.line + 1, start.column + 1, start.index, end.index)
+
+
 def _position(event: yaml.Event) -> Position:
     mark = event.start_mark
     return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
@@ -359,32 +373,6 @@ def _scalars(root: Node) -> list[tuple[int, int]]:
         else:
             spans.append((node.start, node.end))
     return spans
-
-
-def _aligned(text: str, node: Node, value: str, offset: int) -> int:
-    """Index in the file of a character of a scalar: counts what is not blank, because YAML folds and strips blanks."""
-    index = node.start + (1 if node.style in {"'", '"'} else 0)
-    if node.style in {"|", ">"}:
-        index = text.find("\n", index) + 1
-    wanted = sum(not char.isspace() for char in value[:offset])
-    seen = 0
-    while index < node.end:
-        width = 1
-        if node.style == "'" and text.startswith("''", index):
-            width = 2
-        elif node.style == '"' and text[index] == "\\":
-            width = {"x": 4, "u": 6, "U": 10}.get(text[index + 1], 2)
-            if text[index + 1] in "tn\n ":
-                index += width
-                continue
-        elif text[index].isspace():
-            index += 1
-            continue
-        if seen == wanted:
-            break
-        seen += 1
-        index += width
-    return index
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, where: Position) -> str:

@@ -1,4 +1,4 @@
-"""Plain scalars by the core schema of YAML 1.2: `no` is text, and what reads differently elsewhere is refused."""
+"""Scalars: their values by the core schema of YAML 1.2, where `no` is text, and the places of their characters."""
 
 import math
 import re
@@ -39,6 +39,35 @@ def plain_scalar(text: str) -> bool | float | str | None:
     if _INTEGER.fullmatch(text):
         return _integer(text)
     return _float(text) if _FLOAT.fullmatch(text) else text
+
+
+def aligned(text: str, span: tuple[int, int], style: str, before: str) -> int:
+    """Give the index in the file's text of the character of a scalar that comes after `before`.
+
+    Counts what is not blank, because YAML folds and strips blanks.
+    """
+    index = span[0] + (1 if style in {"'", '"'} else 0)
+    if style in {"|", ">"}:
+        index = text.find("\n", index) + 1
+    wanted = sum(not char.isspace() for char in before)
+    seen = 0
+    while index < span[1]:
+        width = 1
+        if style == "'" and text.startswith("''", index):
+            width = 2
+        elif style == '"' and text[index] == "\\":
+            width = {"x": 4, "u": 6, "U": 10}.get(text[index + 1], 2)
+            if text[index + 1] in "tn\n ":
+                index += width
+                continue
+        elif text[index].isspace():
+            index += 1
+            continue
+        if seen == wanted:
+            break
+        seen += 1
+        index += width
+    return index
 
 
 def _integer(text: str) -> int:

@@ -18,7 +18,9 @@ class ActionSchema:
     """JSON Schema of `with`."""
     output: JsonObject | None = None
     """JSON Schema of `steps.<id>.output`; None when there is none or its shape is not known."""
-    hints: Mapping[str, Literal["duration", "timestamp"]] = field(default_factory=dict)
+    hints: Mapping[str, Literal["duration", "timestamp"]] = field(
+        default_factory=dict[str, Literal["duration", "timestamp"]]
+    )
     """Paths in the output that are durations or times, as in `ReadResult`."""
     undoable: bool = True
     """False when no change by this action can ever be taken back."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from halon.contracts.base import is_list, is_object
 from halon.contracts.playbook import MAX_STEPS, step_kind
-from halon.core.expressions import KNOWN_NAMES, Expression, ExpressionError, compile_expression, scan
+from halon.core.expressions import KNOWN_NAMES, RESERVED_NAMES, Expression, ExpressionError, compile_expression, scan
 from halon.documents import Document, nearest
 from halon.documents.parsing import Path
 from halon.playbook.actions import ActionSchema, ActionSchemas
@@ -212,7 +212,7 @@ class _Checker:
         name = raw.get("as", "item")
         if sum(part == "for_each" for part in path) > MAX_LOOPS:
             self._report.add(path, f"`for_each` is nested more than {MAX_LOOPS} deep", "nested_loops")
-        if not isinstance(name, str) or (name in KNOWN_NAMES and name != "item"):
+        if not isinstance(name, str) or name in (KNOWN_NAMES | RESERVED_NAMES) - {"item"}:
             self._report.add((*path, "as"), f"`{name}` has a meaning already: take another name", "reserved_name")
             return
         self._block(raw.get("steps"), (*path, "steps"), scope.looping(name))

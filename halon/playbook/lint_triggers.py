@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import product
 
 from halon.contracts.playbook import Trigger
@@ -10,7 +11,9 @@ from halon.core.template import Hole, split
 
 _MAGIC = frozenset("*?[")
 _MAX_CELLS = 100_000
-"""Two globs whose comparison would take more steps than this are taken to meet."""
+"""What would take more comparisons than this is taken to meet."""
+_CACHED = 65_536
+"""Every playbook is held against every other, and most of them have targets and labels of few forms."""
 
 
 def triggers_meet(one: Trigger, other: Trigger) -> bool:
@@ -29,6 +32,8 @@ def labels_meet(one: Sequence[str], other: Sequence[str]) -> bool:
     firsts, seconds = _wanted(one), _wanted(other)
     if not firsts and not seconds:
         return True
+    if len(firsts) * len(seconds) > _MAX_CELLS:
+        return True
     pairs = product(firsts or seconds, seconds or firsts)
     return any(globs_meet(first, second) and _allowed(first, second, (one, other)) for first, second in pairs)
 
@@ -46,8 +51,17 @@ def _wanted(patterns: Sequence[str]) -> list[str]:
     return [pattern for pattern in patterns if not pattern.startswith("!")]
 
 
-def _any_meet(firsts: Sequence[str], seconds: Sequence[str]) -> bool:
+def _any_meet(firsts: tuple[str, ...], seconds: tuple[str, ...]) -> bool:
+    if not set(firsts).isdisjoint(seconds) or len(firsts) * len(seconds) > _MAX_CELLS:
+        return True
+    if not _any_glob(firsts) and not _any_glob(seconds):
+        return False
     return any(globs_meet(first, second) for first, second in product(firsts, seconds))
+
+
+@lru_cache(maxsize=_CACHED)
+def _any_glob(patterns: tuple[str, ...]) -> bool:
+    return any(map(_is_glob, patterns))
 
 
 def globs_meet(first: str, second: str) -> bool:
@@ -60,6 +74,7 @@ def globs_meet(first: str, second: str) -> bool:
     return len(one) * len(other) > _MAX_CELLS or _tokens_meet(one, other)
 
 
+@lru_cache(maxsize=_CACHED)
 def names_meet(first: str, second: str) -> bool:
     """Whether two texts with expressions in them, such as targets, may come out the same, part by part between `/`."""
     one, other = _skeleton(first), _skeleton(second)
@@ -68,6 +83,7 @@ def names_meet(first: str, second: str) -> bool:
     return len(one) == len(other) and all(globs_meet(*pair) for pair in zip(one, other, strict=True))
 
 
+@lru_cache(maxsize=_CACHED)
 def _skeleton(text: str) -> list[str]:
     pieces = ["*" if isinstance(piece, Hole) else "".join(map(_literal, piece)) for piece in split(text)]
     return "".join(pieces).split("/")

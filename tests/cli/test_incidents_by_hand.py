@@ -137,6 +137,14 @@ def test_a_cancel_ends_a_run_and_only_once(halon: Shell) -> None:
     assert (again.code, again.err) == (1, f"error: incident {incident} has ended: there is nothing to cancel\n")
 
 
+@pytest.mark.parametrize("text", ["nosuch", "no-such-incident", "-", "ask-first-0123456789-manual"])
+def test_an_incident_that_is_nowhere_is_told_at_once(halon: Shell, text: str) -> None:
+    for command in ("show", "approve", "cancel"):
+        answer = halon(command, "--", text)
+        assert (answer.code, answer.out) == (1, "")
+        assert answer.err == f"error: no incident's id begins with '{text}': `halon incidents` lists them\n"
+
+
 def test_incidents_lists_what_waits_and_what_has_closed(halon: Shell) -> None:
     incident = started(halon)
 

@@ -142,6 +142,13 @@ def test_comments_are_found_and_signs_within_text_are_not() -> None:
     assert found == [(1, "first"), (2, "second"), (6, "third")]
 
 
+def test_a_file_full_of_comments_is_read_quickly() -> None:
+    began = time.perf_counter()
+    document = parse("- 'x # y'\n" * 15_000 + "# a\n" * 25_000, "x.yaml")
+    assert sum(1 for _ in document.comments()) == 25_000
+    assert time.perf_counter() - began < 2
+
+
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_no_text_makes_the_reader_raise(text: str | bytes) -> None:
     document, found = read(text, "x.yaml")

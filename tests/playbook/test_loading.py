@@ -70,6 +70,7 @@ SET = "  - {set: {x: '${{ %s }}'}}\n"
         ("  - {id: Upper, wait: 1m}\n", "9:10: `id` must be a name of lower-case letters"),
         ("  - wait: 1m\n    name: ${{ inputs.name }}\n", "10:15: an expression is not filled in here"),
         ("  - for_each: {in: '${{ [1] }}', as: alert, max_items: 1, steps: [{wait: 1m}]}\n", "has a meaning already"),
+        ("  - for_each: {in: '${{ [1] }}', as: namespace, max_items: 1, steps: [{wait: 1m}]}\n", "take another name"),
     ],
 )
 def test_a_mistake_is_told_where_it_stands_with_what_was_meant(loaded: Load, steps: str, line: str) -> None:

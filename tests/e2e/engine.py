@@ -1,0 +1,148 @@
+"""Halon as it runs in production: Temporal, gateway and worker as processes of their own, which a test may kill."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import httpx
+from temporalio.client import Client
+
+from halon.clients.embedded import server_command, server_environment
+from halon.clients.temporal import TemporalConfig, connect, register_search_attributes
+from halon.core.grouping import triage
+from halon.settings.loading import load_settings
+
+Part = Literal["temporal", "worker", "gateway"]
+PARTS: tuple[Part, ...] = ("temporal", "worker", "gateway")
+TOKEN = "planted-token-of-the-sender"
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Engine:
+    """The three processes, over one directory."""
+
+    def __init__(self, root: Path, kubeconfig: Path, playbooks: Path) -> None:
+        self.root = root
+        self.temporal_port, self.gateway_port = free_port(), free_port()
+        self.config = root / "halon.yaml"
+        self.config.write_text(json.dumps(self._settings(kubeconfig, playbooks)))
+        self.settings = load_settings(self.config)
+        self._processes: dict[Part, asyncio.subprocess.Process] = {}
+
+    def _settings(self, kubeconfig: Path, playbooks: Path) -> dict[str, Any]:
+        source = {"type": "alertmanager", "auth": {"bearer": {"env": "CRASH_TOKEN"}}}
+        return {
+            "data_dir": str(self.root / "data"),
+            "playbooks": [str(playbooks)],
+            "temporal": {"address": f"127.0.0.1:{self.temporal_port}"},
+            "kubernetes": {"default": "demo", "clusters": {"demo": {"kubeconfig": str(kubeconfig)}}},
+            "gateway": {"port": self.gateway_port, "sources": {"alertmanager": source}},
+        }
+
+    async def start(self, part: Part) -> None:
+        """Start a process; it may take its time until it serves."""
+        if part == "temporal":
+            command = server_command(self.temporal_port, database=self.root / "temporal.db")
+            environment = server_environment()
+        else:
+            command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), part]
+            environment = {**os.environ, "CRASH_TOKEN": TOKEN}
+        with (self.root / f"{part}.log").open("ab") as log:
+            self._processes[part] = await asyncio.create_subprocess_exec(
+                *command, env=environment, stdout=log, stderr=log, cwd=self.root
+            )
+
+    async def kill(self, part: Part) -> None:
+        """`kill -9`."""
+        process = self._processes.pop(part)
+        process.kill()
+        await process.wait()
+
+    async def stop(self) -> None:
+        """End what still runs, the server last."""
+        for part in reversed(PARTS):
+            process = self._processes.pop(part, None)
+            if process is not None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), 20)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+
+    async def client(self) -> Client:
+        """A client of its own; it finds the server again when that comes back."""
+        return await connect(
+            TemporalConfig(f"127.0.0.1:{self.temporal_port}", "default"), patience=self.settings.temporal.patience
+        )
+
+    async def send(self, *alerts: dict[str, Any]) -> None:
+        """Send alerts as Alertmanager does: the same again until a 2xx."""
+        body = {
+            "version": "4",
+            "groupKey": "crash",
+            "truncatedAlerts": 0,
+            "status": "firing",
+            "receiver": "halon",
+            "groupLabels": {},
+            "commonLabels": {},
+            "commonAnnotations": {},
+            "externalURL": "http://alertmanager.example.com",
+            "alerts": list(alerts),
+        }
+        url = f"http://127.0.0.1:{self.gateway_port}/v1/alerts/alertmanager"
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10) as http:
+
+            async def accepted() -> bool:
+                try:
+                    answer = await http.post(url, json=body)
+                except httpx.TransportError:
+                    return False
+                assert answer.status_code in {200, 202, 429, 503}, answer.text
+                return answer.is_success
+
+            await until(accepted, within=60, pause=0.3)
+
+
+def crash_looping(namespace: str, pod: str, container: str) -> dict[str, Any]:
+    """The alert of kubernetes-mixin's rule: it names a pod and no Deployment."""
+    labels = {
+        "alertname": "KubePodCrashLooping",
+        "namespace": namespace,
+        "pod": pod,
+        "container": container,
+        "job": "kube-state-metrics",
+        "reason": "CrashLoopBackOff",
+        "severity": "warning",
+    }
+    return {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {"summary": "Pod is crash looping."},
+        "startsAt": datetime.now(UTC).isoformat(),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus.example.com/graph",
+        "fingerprint": f"crash-{pod}",
+    }
+
+
+async def until(look: Callable[[], Awaitable[T]], *, within: float, pause: float = 0.1) -> T:
+    """Look until there is something to see."""
+    async with asyncio.timeout(within):
+        while not (found := await look()):
+            await asyncio.sleep(pause)
+        return found
