@@ -55,7 +55,11 @@ def test_it_and_everything_that_it_takes_and_gives_is_described(name: str) -> No
 def test_what_it_takes_is_bounded(name: str) -> None:
     for field, about in REGISTRY.schemas[name].params["properties"].items():
         for one in about.get("anyOf", [about]):
-            if one.get("type") == "string" and "enum" not in one and not one.get("pattern", "").startswith(r"^(\d+d)?"):
+            if (
+                one.get("type") == "string"
+                and not {"enum", "const"} & set(one)
+                and not one.get("pattern", "").startswith(r"^(\d+d)?")
+            ):
                 assert "maxLength" in one, field
             if one.get("type") in {"array", "object"}:
                 assert {"maxItems", "maxProperties"} & set(one), field
