@@ -4,16 +4,17 @@ A mark is an annotation with the idempotency key of the last write to one part o
 part, so that two steps that change different parts do not hide each other's marks.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from halon.clients.kubernetes.api import Cluster, KubernetesApi
 from halon.clients.kubernetes.objects import HASH_LABEL, Deployment
-from halon.clients.kubernetes.rollout import Revision, current, revisions, trouble
-from halon.contracts.base import JsonObject
+from halon.clients.kubernetes.rollout import Revision, current, plain, progress, revisions, trouble
+from halon.contracts.base import JsonObject, digest
+from halon.contracts.plan import Settlement
+from halon.errors import TransientError
 from halon.kit.action import Permission, State
 from halon.kit.env import Env
 
@@ -53,10 +54,35 @@ class Workload(State):
         """The revision that it asks for; None while its ReplicaSet is not there yet."""
         return current(self.deployment, self.revisions)
 
+    def taken_up(self) -> Revision:
+        """The current revision, which must be among the kept ones, so that it can be put back.
+
+        Raises:
+            TransientError: the controller has not taken the newest template up yet.
+        """
+        if self.current is None:
+            raise TransientError(f"the controller has not taken up the newest template of {self.title} yet")
+        return self.current
+
     @property
     def title(self) -> str:
         """What people call it: `Deployment shop/cart`."""
         return title(self.deployment)
+
+    def pinned(self) -> JsonObject:
+        """What a change of the pod template owns: which template it is, by digest, for its values may be secrets."""
+        return {"template": template_digest(self.deployment.spec.template)}
+
+    def settled_on(self, after: JsonObject) -> Settlement:
+        """Whether the rollout of the template in `after` is complete."""
+        if self.pinned() != after:
+            return Settlement(state="broken", reason="somebody changed the pod template meanwhile")
+        return progress(self.deployment, self.current, self.troubles)
+
+
+def template_digest(template: JsonObject) -> str:
+    """Identity of a pod template, the same in the Deployment and in its ReplicaSet."""
+    return digest(plain(template))
 
 
 def title(deployment: Deployment) -> str:
