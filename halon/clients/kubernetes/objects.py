@@ -108,11 +108,18 @@ class Selector(View):
         return ",".join(parts)
 
 
+class Strategy(View):
+    """How new pods replace old ones."""
+
+    type: str = "RollingUpdate"
+
+
 class DeploymentSpec(View):
     """What is wanted."""
 
     replicas: int = 1
     paused: bool = False
+    strategy: Strategy = Strategy()
     selector: Selector = Selector()
     template: JsonObject = {}
 
@@ -152,11 +159,18 @@ class ReplicaSetSpec(View):
     template: JsonObject = {}
 
 
+class ReplicaSetStatus(View):
+    """What is there."""
+
+    available_replicas: int = 0
+
+
 class ReplicaSet(View):
     """A ReplicaSet: one revision of a Deployment."""
 
     metadata: Metadata
     spec: ReplicaSetSpec
+    status: ReplicaSetStatus = ReplicaSetStatus()
 
     @property
     def numbers(self) -> tuple[int, ...]:

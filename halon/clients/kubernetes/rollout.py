@@ -5,7 +5,7 @@ number. What was abandoned by going back to an earlier template is never offered
 back twice does not bring the bad version back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard, cast
@@ -18,6 +18,9 @@ CRASHES = 3
 """Restarts from which on a container that backs off counts as crash-looping: earlier it may only wait for something."""
 _HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"})
 _MAX_TROUBLES = 10
+RESTART_MARK = "halon.dev/restarts"
+"""Annotation of a pod template: how often Halon has restarted it."""
+_RESTARTS = frozenset({RESTARTED_AT, RESTART_MARK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Revision:
     """The value of its pods' label pod-template-hash."""
     created: datetime | None
     replicas: int
+    available: int
+    """Its pods that serve now: more than none proves that it works."""
     template: JsonObject
     """As the Deployment had it: without the label pod-template-hash."""
 
@@ -65,6 +70,7 @@ def revisions(replica_sets: Sequence[ReplicaSet]) -> tuple[Revision, ...]:
             hash=one.metadata.labels.get(HASH_LABEL, ""),
             created=one.metadata.creation_timestamp,
             replicas=one.spec.replicas,
+            available=one.status.available_replicas,
             template=plain(one.spec.template),
         )
         for one in replica_sets
@@ -81,26 +87,43 @@ def current(deployment: Deployment, known: Sequence[Revision]) -> Revision | Non
 def previous(deployment: Deployment, known: Sequence[Revision]) -> Previous:
     """Give the last revision before the current one that differs from it by more than a restart.
 
+    One that still serves goes before later ones that do not: two bad rollouts in a row lead to the last good one.
     None when there is no other one, and none when the Deployment has gone back to an earlier template already.
     """
-    line: list[str] = []
-    by_content: dict[str, Revision] = {}
-    numbered = [(number, one) for one in known for number in one.numbers if number]
-    for _, one in sorted(numbered, key=lambda pair: (pair[0], pair[1].name)):
-        content = _content(one.template)
-        by_content[content] = one
-        if not line or line[-1] != content:
-            line.append(content)
     now = _content(deployment.spec.template)
-    if not line or line[-1] != now:
-        line.append(now)
-    earlier = line[:-1]
-    if not earlier:
+    line = [(_content(one.template), one) for _, one in _in_order(known)]
+    while line and line[-1][0] == now:
+        line.pop()
+    if not line:
         return Previous(None, "no other revision is kept")
-    if now in earlier:
-        abandoned = by_content[earlier[-1]]
-        return Previous(None, f"it was rolled back from revision {abandoned.number} already", returned=True)
-    return Previous(by_content[earlier[-1]], "")
+    if any(content == now for content, _ in line):
+        return Previous(None, f"it was rolled back from revision {line[-1][1].number} already", returned=True)
+    return Previous(next((one for _, one in reversed(line) if one.available), line[-1][1]), "")
+
+
+def rolled_out_at(deployment: Deployment, known: Sequence[Revision]) -> datetime | None:
+    """Say when what runs now was rolled out; restarts since then do not count. None before its first ReplicaSet.
+
+    A template that came back has an old ReplicaSet, so for that the last progress of the rollout has to do.
+    """
+    now = _content(deployment.spec.template)
+    began: tuple[int, Revision] | None = None
+    for number, one in reversed(_in_order(known)):
+        if _content(one.template) != now:
+            break
+        began = number, one
+    if began is None:
+        return None
+    number, first = began
+    progressing = deployment.condition("Progressing")
+    came_back = number != first.numbers[0]
+    return progressing.last_update_time if came_back and progressing is not None else first.created
+
+
+def _in_order(known: Sequence[Revision]) -> list[tuple[int, Revision]]:
+    """Give every rollout that is known, oldest first: a revision comes once for each number that it has had."""
+    numbered = [(number, one) for one in known for number in one.numbers if number]
+    return sorted(numbered, key=lambda pair: (pair[0], pair[1].name))
 
 
 def plain(template: JsonObject) -> JsonObject:
@@ -140,6 +163,8 @@ def trouble(pods: Sequence[Pod]) -> tuple[str, ...]:
     """Say which containers crash-loop or cannot start."""
     found: list[str] = []
     for pod in pods:
+        if pod.metadata.deletion_timestamp is not None:
+            continue
         for one in pod.containers:
             waiting = one.state.waiting
             if waiting is None:
@@ -198,17 +223,17 @@ def _concerns(message: str, revision: Revision | None) -> bool:
     return revision is not None and f'"{revision.name}"' in message
 
 
-def _content(template: JsonObject) -> str:
-    """Identity of a template, the same before and after a restart."""
+def unmarked(template: JsonObject, marks: Collection[str] = (RESTART_MARK,)) -> JsonObject:
+    """Give a pod template without some annotations, by default without Halon's count of restarts."""
     bare = plain(template)
     metadata = dict(_object(bare.get("metadata")))
-    kept = {k: v for k, v in _object(metadata.pop("annotations", None)).items() if k not in _RESTARTS}
-    return digest({**bare, "metadata": {**metadata, **({"annotations": kept} if kept else {})}})
+    kept = {name: value for name, value in _object(metadata.pop("annotations", None)).items() if name not in marks}
+    return {**bare, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
 
 
-RESTART_MARK = "halon.dev/restart"
-"""Annotation of a pod template: which restart by Halon this is."""
-_RESTARTS = frozenset({RESTARTED_AT, RESTART_MARK})
+def _content(template: JsonObject) -> str:
+    """Identity of a template, the same before and after a restart."""
+    return digest(unmarked(template, _RESTARTS))
 
 
 def _object(value: Any) -> JsonObject:

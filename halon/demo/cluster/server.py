@@ -137,6 +137,11 @@ class DemoCluster:
         found = self._world.store.get(resource_of(api_version, kind), namespace, name)
         return None if found is None else clone(found)
 
+    def list(self, api_version: str, kind: str, namespace: str) -> list[Json]:
+        """Look at all objects of a kind in a namespace."""
+        resource = resource_of(api_version, kind)
+        return [clone(one) for one in self._world.store.items(resource, namespace)]
+
     def _write_kubeconfig(self, path: Path, tokens: dict[str, str]) -> None:
         """Write a kubeconfig, with one context a user; the first is the current one."""
         certificate = base64.b64encode(self._ca).decode()
