@@ -48,8 +48,6 @@ class Workload(State):
     deployment: Deployment
     revisions: tuple[Revision, ...]
     troubles: tuple[str, ...]
-    autoscalers: tuple[Autoscaler, ...] = ()
-    """Those that scale it; only who changes the number of replicas looks for them."""
 
     @property
     def current(self) -> Revision | None:
@@ -120,82 +118,37 @@ async def look(env: Env, cluster: str, namespace: str, name: str) -> Workload:
     return Workload(deployment=deployment, revisions=known, troubles=trouble(pods))
 
 
-class DeploymentChange(Change[Workload]):
-    """A change of one part of a Deployment: what it writes is a JSON patch, guarded by the version that was seen."""
-
-    part: ClassVar[Part]
-
-    namespace: Namespace
-    """The Deployment's namespace."""
-    name: Name
-    """The Deployment's name."""
-    cluster: ClusterName = ""
-    """Its cluster, by the name in halon.yaml; without it the default one."""
-
-    def target(self) -> str:
-        """Name the Deployment."""
-        return target(self.cluster, self.namespace, self.name)
-
-    async def observe(self, env: Env) -> Workload:
-        """Look at the Deployment, its revisions and its newest pods."""
-        return await look(env, self.cluster, self.namespace, self.name)
-
-    def operations(self, after: JsonObject, state: Workload) -> list[JsonObject]:
-        """Give the JSON patch that makes `after` of what is there. Pure.
-
-        Raises:
-            PermanentError: it can no longer be made.
-        """
-        raise NotImplementedError
-
-    async def rehearse(self, env: Env, after: JsonObject, state: Workload) -> Sequence[str]:
-        """Let the API server check the patch without storing it.
-
-        Raises:
-            PermanentError: what it would store is not what is wanted, so an admission webhook changes it.
-        """
-        patch = self.operations(after, state)
-        there = await cluster_of(env, self.cluster).patch_deployment(state.deployment, patch, dry_run=True)
-        if canonical(self.owned(state.model_copy(update={"deployment": there}))) != canonical(after):
-            raise PermanentError(f"an admission webhook of the cluster turns this change of {state.title} into another")
-        return ()
-
-    def mark(self, state: Workload) -> str:
-        """Give the key of the last write to this part."""
-        return state.deployment.metadata.annotations.get(_MARKS[self.part], "")
-
-    async def apply(self, env: Env, after: JsonObject, state: Workload, key: str) -> None:
-        """Patch the Deployment as it was seen, with the key in the same write."""
-        meta = state.deployment.metadata
-        stamp = annotate("/metadata", _MARKS[self.part], key, there=bool(meta.annotations))
-        patch = [*self.operations(after, state), *stamp]
-        await cluster_of(env, self.cluster).patch_deployment(state.deployment, patch)
-
-    def settled(self, state: Workload, after: JsonObject) -> Settlement:
-        """Whether the rollout is complete, and still is that of this change."""
-        if canonical(self.owned(state)) != canonical(after):
-            return Settlement(state="broken", reason=f"somebody else changed the {self.part} of {state.title} since")
-        return progress(state.deployment, state.current, state.troubles)
+def mark(deployment: Deployment, part: Part) -> str:
+    """Give the key of the last write to this part."""
+    return deployment.metadata.annotations.get(_MARKS[part], "")
 
 
-def unfit(state: Workload) -> Refusal | None:
-    """Refuse what cannot be rolled out anew: a Deployment that is being deleted, or paused."""
-    if state.deployment.metadata.deletion_timestamp is not None:
-        return Refusal(f"{state.title} is being deleted")
-    if state.deployment.spec.paused:
-        return Refusal(f"{state.title} is paused, so nothing would be rolled out: resume it first")
-    return None
-
-
-def outage(state: Workload) -> list[str]:
-    """Note what the Deployment's strategy means for those whom it serves."""
-    if state.deployment.spec.strategy.type != "Recreate":
+def stamped(deployment: Deployment, part: Part, key: str) -> list[JsonObject]:
+    """Operations of a JSON patch that stamp the key; without one, such as for a rehearsal, there are none."""
+    if not key:
         return []
-    return ["its strategy is Recreate: every pod stops before the first new one starts"]
+    return annotate("/metadata", bool(deployment.metadata.annotations), {_MARKS[part]: key})
 
 
-def annotate(path: str, name: str, value: str, *, there: bool) -> list[JsonObject]:
-    """Operations that set an annotation of the metadata at `path`; `there` says whether that has annotations yet."""
+def annotate(path: str, there: bool, annotations: dict[str, str]) -> list[JsonObject]:  # noqa: FBT001  # read at the call
+    """Operations that add annotations at `path`, with the map itself when it is not there."""
     made: list[JsonObject] = [] if there else [{"op": "add", "path": f"{path}/annotations", "value": {}}]
-    escaped = name.replace("~", "~0").replace("/", "~1")
-    return [*made, {"op": "add", "path": f"{path}/annotations/{escaped}", "value": value}]
+    for name, value in annotations.items():
+        escaped = name.replace("~", "~0").replace("/", "~1")
+        made.append({"op": "add", "path": f"{path}/annotations/{escaped}", "value": value})
+    return made
+
+
+async def write(env: Env, cluster: str, seen: Deployment, operations: Sequence[JsonObject]) -> None:
+    """Patch the Deployment as it was seen.
+
+    Raises:
+        Conflict: it changed since.
+    """
+    await cluster_of(env, cluster).patch_deployment(seen, operations)
+
+
+async def rehearse(env: Env, cluster: str, seen: Deployment, operations: Sequence[JsonObject]) -> Sequence[str]:
+    """Let the API server check the patch without storing it."""
+    await cluster_of(env, cluster).patch_deployment(seen, operations, dry_run=True)
+    return ()

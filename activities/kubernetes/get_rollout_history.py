@@ -1,71 +1,58 @@
-"""Tell which revisions a Deployment has had, which one runs and which one ran before."""
+"""Tell which revisions a Deployment has had, and which one ran before."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from activities.kubernetes._deployment import LOOK, ClusterName, Name, Namespace, Workload, look, target
 from halon.clients.kubernetes.ownership import managers
-from halon.clients.kubernetes.rollout import differences, images, plain, previous, rolled_out_at
+from halon.clients.kubernetes.rollout import Revision, previous
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 
-MAX_REVISIONS = 25
-MAX_CHANGED = 30
+MAX_REVISIONS = 20
 
 
-class RevisionSeen(Output):
-    """One revision that is kept."""
+class KeptRevision(Output):
+    """A revision that the cluster still has."""
 
     number: int
-    """Its number now."""
+    """Its number now; taking a rollout back gives an old template a new number."""
     hash: str
     """Its pods' label pod-template-hash."""
     images: dict[str, str]
     """Image by container."""
-    created_at: datetime | None
-    """When it was rolled out for the first time."""
     replicas: int
-    """Pods that it shall have."""
-    available: int
-    """Pods of it that serve."""
+    """Pods that are wanted of it now."""
 
 
-class History(Output):
-    """A Deployment's rollouts."""
+class RolloutHistory(Output):
+    """The revisions of a Deployment."""
 
-    current: int
-    """The number of the current revision; 0 while there is none yet."""
+    revision: int
+    """The current revision's number."""
     age: Duration
-    """Time since the current version was rolled out. Restarts do not count: they roll out no other version."""
+    """Since the current revision was rolled out."""
     previous: int | None
-    """The number of the revision to go back to: the last one before the current that differs by more than a restart, and
-    rather one that still serves. Null when there is none, and when the Deployment has gone back already."""
-    previous_reason: str
-    """Why there is no previous one."""
-    changed: tuple[str, ...]
-    """Places in the pod template where the current revision differs from the previous one; the first 30, by name."""
+    """The one that ran before, told by its content; null when there is none, or when it was rolled back already."""
+    reason: str
+    """Why there is no previous one; empty when there is."""
+    rolled_back: bool
+    """The current template ran earlier already: the Deployment was taken back, and nothing came since."""
+    selector: str
+    """Its pods, as a label selector."""
     images: dict[str, str]
     """Image by container of the current revision."""
-    selector: str
-    """The label selector of its pods."""
-    replicas: int
-    """How many replicas are wanted."""
     paused: bool
-    """Whether rollouts are held back."""
+    """Its rollouts are paused."""
     managed_by: tuple[str, ...]
-    """Who else writes to it, such as Argo CD, Flux or Helm, one sentence each."""
-    troubles: tuple[str, ...]
-    """Containers of the current revision that crash-loop or cannot start."""
-    revisions: tuple[RevisionSeen, ...]
-    """The revisions that are kept, newest first, at most 25."""
+    """Who else writes to it, such as Argo CD or Flux, and what that means."""
+    revisions: tuple[KeptRevision, ...]
+    """The newest 20, oldest first."""
 
 
-class GetRolloutHistory(Read[History]):
-    """Tell which revisions a Deployment has had, which one runs, since when, and which one to go back to.
-
-    Errors: a Deployment that does not exist is `not_found`.
-    """
+class GetRolloutHistory(Read[RolloutHistory]):
+    """Tell which revisions a Deployment has had, how old the current one is, and which one ran before."""
 
     permissions: ClassVar[tuple[Permission, ...]] = LOOK
     example: ClassVar[JsonObject] = {"namespace": "shop", "name": "cart"}
@@ -75,44 +62,40 @@ class GetRolloutHistory(Read[History]):
     name: Name
     """The Deployment's name."""
     cluster: ClusterName = ""
-    """Its cluster, by the name in halon.yaml; without it the default one."""
+    """A cluster of halon.yaml; without it, the default one."""
 
     def target(self) -> str:
         """Name the Deployment."""
         return target(self.cluster, self.namespace, self.name)
 
-    async def run(self, env: Env) -> History:
+    async def run(self, env: Env) -> RolloutHistory:
         """Look."""
-        return _told(await look(env, self.cluster, self.namespace, self.name), env.now())
+        found = await look(env, self.cluster, self.namespace, self.name)
+        before = previous(found.deployment, found.revisions)
+        now = found.current
+        return RolloutHistory(
+            revision=found.deployment.revision,
+            age=_age(found, env.now()),
+            previous=before.revision.number if before.revision else None,
+            reason=before.reason,
+            rolled_back=before.returned,
+            selector=str(found.deployment.spec.selector),
+            images=now.images if now else {},
+            paused=found.deployment.spec.paused,
+            managed_by=managers(found.deployment.metadata),
+            revisions=tuple(_kept(one) for one in found.revisions[-MAX_REVISIONS:]),
+        )
 
 
-def _told(state: Workload, now: datetime) -> History:
-    deployment, known = state.deployment, state.revisions
-    earlier = previous(deployment, known)
-    began = rolled_out_at(deployment, known)
-    template = plain(deployment.spec.template)
-    runs = state.current
-    return History(
-        current=runs.number if runs is not None else 0,
-        age=max(now - began, timedelta()) if began is not None else timedelta(),
-        previous=earlier.revision.number if earlier.revision is not None else None,
-        previous_reason=earlier.reason,
-        changed=tuple(differences(earlier.revision.template, template))[:MAX_CHANGED] if earlier.revision else (),
-        images=images(template),
-        selector=str(deployment.spec.selector),
-        replicas=deployment.spec.replicas,
-        paused=deployment.spec.paused,
-        managed_by=managers(deployment.metadata),
-        troubles=state.troubles,
-        revisions=tuple(
-            RevisionSeen(
-                number=one.number,
-                hash=one.hash,
-                images=one.images,
-                created_at=one.created,
-                replicas=one.replicas,
-                available=one.available,
-            )
-            for one in reversed(known[-MAX_REVISIONS:])
-        ),
-    )
+def _kept(one: Revision) -> KeptRevision:
+    return KeptRevision(number=one.number, hash=one.hash, images=one.images, replicas=one.replicas)
+
+
+def _age(found: Workload, now: datetime) -> timedelta:
+    """Since when the current template runs; one that came back is as old as its last progress."""
+    revision = found.current
+    since = revision.created if revision else None
+    progressing = found.deployment.condition("Progressing")
+    if revision is not None and len(revision.numbers) > 1 and progressing is not None and progressing.last_update_time:
+        since = progressing.last_update_time
+    return max(now - since, timedelta()) if since else timedelta()

@@ -1,123 +1,148 @@
-"""Roll a Deployment back to a revision that it has had.
+"""Take a Deployment back to an earlier revision."""
 
-The revision is pinned by the digest of its pod template when the plan is made: numbers move with every rollout, so that
-"the one before" asked twice would bring the bad one back.
-"""
-
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from activities.kubernetes._deployment import LOOK, PATCH, DeploymentChange, Part, Workload, outage, unfit
+from activities.kubernetes._deployment import (
+    LOOK,
+    PATCH,
+    ClusterName,
+    Name,
+    Namespace,
+    Workload,
+    look,
+    mark,
+    rehearse,
+    stamped,
+    target,
+    template_digest,
+    write,
+)
 from halon.clients.kubernetes.ownership import managers
-from halon.clients.kubernetes.rollout import Revision, differences, images, plain, previous
-from halon.contracts.base import JsonObject, digest
-from halon.contracts.plan import Row
-from halon.errors import PermanentError
-from halon.kit.action import Nothing, Permission, Proposal, Refusal
+from halon.clients.kubernetes.rollout import Revision, differences, previous
+from halon.contracts.base import JsonObject
+from halon.contracts.plan import Row, Settlement
+from halon.errors import NotFound
+from halon.kit.action import Change, Nothing, Permission, Proposal, Refusal
+from halon.kit.env import Env
 
-_MAX_PLACES = 15
-"""Places of a difference that a plan lists."""
+MAX_PLACES = 12
 
 
-class RollbackDeployment(DeploymentChange):
-    """Roll a Deployment back to an earlier revision.
+class RollbackDeployment(Change[Workload]):
+    """Take a Deployment back to an earlier revision, by default to the one before the current.
 
-    A paused Deployment, a revision that is no longer kept and a Deployment without an earlier revision are refused. One
-    that went back already is left as it is. Undo brings the template back that was there before.
+    The plan pins the revision by its pod template, because taking back renumbers revisions: doing it twice never flips
+    back. Errors: a revision that is not kept any more, and a paused Deployment, are refused.
     """
 
-    part: ClassVar[Part] = "template"
     permissions: ClassVar[tuple[Permission, ...]] = (*LOOK, PATCH)
     example: ClassVar[JsonObject] = {"namespace": "shop", "name": "cart", "to_revision": 41}
 
-    to_revision: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    """The revision to go to, by any number that it has had; without it the last one before the current that differs by
-    more than a restart, and rather one that still serves."""
-    to_template: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)] | None = None
-    """The revision to go to, by the SHA-256 of its pod template. Halon's own undo sets it."""
+    namespace: Namespace
+    """The Deployment's namespace."""
+    name: Name
+    """The Deployment's name."""
+    to_revision: Annotated[int, Field(ge=1)] | None = None
+    """The revision's number as the cluster shows it now. Without it, the last one that differs from the current one."""
+    to_template: Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]*$")] = ""
+    """Instead of a number: the digest of the pod template, as in a plan. An undo names its goal so."""
+    cluster: ClusterName = ""
+    """A cluster of halon.yaml; without it, the default one."""
+
+    def target(self) -> str:
+        """Name the Deployment."""
+        return target(self.cluster, self.namespace, self.name)
+
+    async def observe(self, env: Env) -> Workload:
+        """Look at the Deployment and its revisions."""
+        return await look(env, self.cluster, self.namespace, self.name)
 
     def plan(self, state: Workload, now: datetime) -> Proposal | Nothing | Refusal:
-        """Pin the revision and show what differs."""
-        _ = now
-        chosen = unfit(state) or self._chosen(state)
+        """Choose the revision and show what differs.
+
+        Raises:
+            TransientError: the controller has not taken up the newest template yet.
+        """
+        current, chosen = state.taken_up(), self._choose(state)
         if not isinstance(chosen, Revision):
             return chosen
-        before, after = self.owned(state), _owned(chosen.template)
-        if before == after:
+        if chosen.name == current.name:
             return Nothing(f"{state.title} runs revision {chosen.number} already")
-        there = state.deployment
-        ours, theirs = images(there.spec.template), chosen.images
-        rows = [Row(field="revision", before=there.revision, after=chosen.number)]
-        rows += [
-            Row(field=f"image of {name}", before=ours.get(name), after=theirs.get(name))
-            for name in sorted({*ours, *theirs})
-            if ours.get(name) != theirs.get(name)
-        ]
-        shown = ", ".join(sorted(set(theirs.values())))
+        if state.deployment.spec.paused:
+            return Refusal(f"rollouts of {state.title} are paused: resume them first")
+        images = ", ".join(sorted(chosen.images.values()))
         return Proposal(
-            summary=f"Roll back {state.title} from revision {there.revision} to revision {chosen.number} ({shown})",
-            before=before,
-            after=after,
-            rows=rows,
-            notes=[*managers(there.metadata), *outage(state), *_also(there.spec.template, chosen)],
+            summary=f"Roll back {state.title} to revision {chosen.number} ({images})",
+            before=state.pinned(),
+            after={"template": template_digest(chosen.template)},
+            rows=_rows(current, chosen),
+            notes=managers(state.deployment.metadata),
         )
 
-    def owned(self, state: Workload) -> JsonObject:
-        """Own the pod template: its digest, with its images for people."""
-        return _owned(plain(state.deployment.spec.template))
+    def _choose(self, state: Workload) -> Revision | Nothing | Refusal:
+        known = state.revisions
+        if self.to_template:
+            found = [one for one in known if template_digest(one.template) == self.to_template]
+            return found[0] if found else Refusal("the revision that was there before is not kept any more")
+        if self.to_revision is not None:
+            found = [one for one in known if one.number == self.to_revision]
+            numbers = ", ".join(str(one.number) for one in known)
+            return found[0] if found else Refusal(f"revision {self.to_revision} is not kept; there are {numbers}")
+        before = previous(state.deployment, known)
+        if before.revision is not None:
+            return before.revision
+        return Nothing(f"{state.title}: {before.reason}") if before.returned else Refusal(before.reason)
 
-    def operations(self, after: JsonObject, state: Workload) -> list[JsonObject]:
-        """Replace the template by that of the pinned revision."""
-        wanted = str(after["template"])
-        for one in state.revisions:
-            if digest(one.template) == wanted:
-                return [{"op": "replace", "path": "/spec/template", "value": one.template}]
-        raise PermanentError(f"the revision that {state.title} should go to is no longer kept{_kept(state)}")
+    async def rehearse(self, env: Env, after: JsonObject, state: Workload) -> Sequence[str]:
+        """Let the API server check the patch."""
+        return await rehearse(env, self.cluster, state.deployment, self._operations(after, state, ""))
+
+    def owned(self, state: Workload) -> JsonObject:
+        """The pod template, by digest."""
+        return state.pinned()
+
+    def mark(self, state: Workload) -> str:
+        """The key of the last change to the template."""
+        return mark(state.deployment, "template")
+
+    async def apply(self, env: Env, after: JsonObject, state: Workload, key: str) -> None:
+        """Write the revision's template as it was."""
+        await write(env, self.cluster, state.deployment, self._operations(after, state, key))
+
+    def settled(self, state: Workload, after: JsonObject) -> Settlement:
+        """Whether its rollout is complete."""
+        return state.settled_on(after)
 
     def undo(self, before: JsonObject, after: JsonObject) -> "RollbackDeployment":
-        """Go to the template that was there before."""
-        _ = after
-        return self.model_copy(update={"to_revision": None, "to_template": before["template"]})
+        """Go to the template that was there."""
+        return RollbackDeployment(
+            namespace=self.namespace, name=self.name, cluster=self.cluster, to_template=str(before["template"])
+        )
 
-    def _chosen(self, state: Workload) -> Revision | Nothing | Refusal:
-        known = state.revisions
-        if self.to_template is not None:
-            found = next((one for one in known if digest(one.template) == self.to_template), None)
-            wanted = "the revision that was there before"
-        elif self.to_revision is not None:
-            found = next((one for one in known if self.to_revision in one.numbers), None)
-            wanted = f"revision {self.to_revision}"
-        else:
-            return _before(state)
-        return found or Refusal(f"{wanted} of {state.title} is no longer kept{_kept(state)}")
+    def _operations(self, after: JsonObject, state: Workload, key: str) -> list[JsonObject]:
+        goal = next((one for one in state.revisions if template_digest(one.template) == after["template"]), None)
+        if goal is None:
+            raise NotFound(f"the revision that {state.title} was to be taken back to is not kept any more")
+        return [
+            {"op": "replace", "path": "/spec/template", "value": goal.template},
+            *stamped(state.deployment, "template", key),
+        ]
 
 
-def _before(state: Workload) -> Revision | Nothing | Refusal:
-    """Give the revision before the current one."""
-    earlier = previous(state.deployment, state.revisions)
-    if earlier.revision is not None:
-        return earlier.revision
-    if earlier.returned and not state.troubles:
-        return Nothing(f"{state.title}: {earlier.reason}")
-    also = f", and what it went back to is broken too: {'; '.join(state.troubles)}" if earlier.returned else ""
-    return Refusal(f"{state.title} has nothing to go back to: {earlier.reason}{also}")
-
-
-def _owned(template: JsonObject) -> JsonObject:
-    return {"images": {**images(template)}, "template": digest(template)}
-
-
-def _kept(state: Workload) -> str:
-    numbers = ", ".join(str(one.number) for one in state.revisions)
-    return f"; kept are: {numbers}" if numbers else ""
-
-
-def _also(there: JsonObject, chosen: Revision) -> list[str]:
-    """Note what else than images differs, by place: the values may be secrets."""
-    places = [place for place in differences(plain(there), chosen.template) if not place.endswith("].image")]
-    if not places:
-        return []
-    more = f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
-    return [f"not only images differ, but also: {', '.join(places[:_MAX_PLACES])}{more}"]
+def _rows(current: Revision, chosen: Revision) -> list[Row]:
+    rows = [Row(field="revision", before=current.number, after=chosen.number)]
+    before, after = current.images, chosen.images
+    rows += [
+        Row(field=f"image of {name}", before=before.get(name), after=after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    places = [place for place in differences(current.template, chosen.template) if not place.endswith(".image")]
+    if places:
+        shown = ", ".join(places[:MAX_PLACES]) + (", …" if len(places) > MAX_PLACES else "")
+        rows.append(Row(field="also differs", before="as it is", after=shown))
+    return rows

@@ -1,6 +1,6 @@
-"""Say how far a Deployment's rollout is, as `kubectl rollout status` does."""
+"""Say how far a Deployment's rollout is."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from activities.kubernetes._deployment import LOOK, ClusterName, Name, Namespace, look, target
 from halon.clients.kubernetes.rollout import progress
@@ -9,32 +9,29 @@ from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 
 
-class Status(Output):
-    """How far it is."""
+class RolloutProgress(Output):
+    """What `kubectl rollout status` would wait for, and whether waiting can help."""
 
     complete: bool
     """Every replica is up to date and available, and no old one is left."""
-    state: Literal["settled", "waiting", "broken"]
-    """Complete is `settled`; `broken` means that waiting longer cannot help, such as with a crash loop."""
+    broken: bool
+    """It will not complete by itself: pods crash-loop, cannot start, or the deadline has passed."""
     reason: str
-    """What it waits for, or what is broken."""
+    """What it waits for, or why it is broken."""
     revision: int
-    """The number of the current revision."""
+    """The current revision's number."""
     replicas: int
     """How many are wanted."""
     updated: int
-    """How many are of the current revision."""
+    """How many run the current template."""
     available: int
-    """How many serve."""
-    paused: bool
-    """Whether rollouts are held back."""
+    """How many have been ready for long enough."""
+    troubles: tuple[str, ...]
+    """Containers of the current revision that crash-loop or cannot start, at most ten."""
 
 
-class RolloutStatus(Read[Status]):
-    """Say how far a Deployment's rollout is.
-
-    Errors: a Deployment that does not exist is `not_found`.
-    """
+class RolloutStatus(Read[RolloutProgress]):
+    """Say how far a Deployment's rollout is, as `kubectl rollout status` does; a crash loop counts as broken."""
 
     permissions: ClassVar[tuple[Permission, ...]] = LOOK
     example: ClassVar[JsonObject] = {"namespace": "shop", "name": "cart"}
@@ -44,24 +41,24 @@ class RolloutStatus(Read[Status]):
     name: Name
     """The Deployment's name."""
     cluster: ClusterName = ""
-    """Its cluster, by the name in halon.yaml; without it the default one."""
+    """A cluster of halon.yaml; without it, the default one."""
 
     def target(self) -> str:
         """Name the Deployment."""
         return target(self.cluster, self.namespace, self.name)
 
-    async def run(self, env: Env) -> Status:
+    async def run(self, env: Env) -> RolloutProgress:
         """Look."""
-        state = await look(env, self.cluster, self.namespace, self.name)
-        deployment = state.deployment
-        found = progress(deployment, state.current, state.troubles)
-        return Status(
-            complete=found.state == "settled",
-            state=found.state,
-            reason=found.reason,
-            revision=deployment.revision,
-            replicas=deployment.spec.replicas,
-            updated=deployment.status.updated_replicas,
-            available=deployment.status.available_replicas,
-            paused=deployment.spec.paused,
+        found = await look(env, self.cluster, self.namespace, self.name)
+        settlement = progress(found.deployment, found.current, found.troubles)
+        spec, status = found.deployment.spec, found.deployment.status
+        return RolloutProgress(
+            complete=settlement.state == "settled",
+            broken=settlement.state == "broken",
+            reason=settlement.reason,
+            revision=found.deployment.revision,
+            replicas=spec.replicas,
+            updated=status.updated_replicas,
+            available=status.available_replicas,
+            troubles=found.troubles,
         )

@@ -5,7 +5,7 @@ number. What was abandoned by going back to an earlier template is never offered
 back twice does not bring the bad version back.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard, cast
@@ -18,8 +18,8 @@ CRASHES = 3
 """Restarts from which on a container that backs off counts as crash-looping: earlier it may only wait for something."""
 _HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"})
 _MAX_TROUBLES = 10
-RESTART_MARK = "halon.dev/restarts"
-"""Annotation of a pod template: how often Halon has restarted it."""
+RESTART_MARK = "halon.dev/restart"
+"""Annotation of a pod template: which restart by Halon this is."""
 _RESTARTS = frozenset({RESTARTED_AT, RESTART_MARK})
 
 
@@ -223,17 +223,12 @@ def _concerns(message: str, revision: Revision | None) -> bool:
     return revision is not None and f'"{revision.name}"' in message
 
 
-def unmarked(template: JsonObject, marks: Collection[str] = (RESTART_MARK,)) -> JsonObject:
-    """Give a pod template without some annotations, by default without Halon's count of restarts."""
-    bare = plain(template)
-    metadata = dict(_object(bare.get("metadata")))
-    kept = {name: value for name, value in _object(metadata.pop("annotations", None)).items() if name not in marks}
-    return {**bare, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
-
-
 def _content(template: JsonObject) -> str:
     """Identity of a template, the same before and after a restart."""
-    return digest(unmarked(template, _RESTARTS))
+    bare = plain(template)
+    metadata = dict(_object(bare.get("metadata")))
+    kept = {k: v for k, v in _object(metadata.pop("annotations", None)).items() if k not in _RESTARTS}
+    return digest({**bare, "metadata": {**metadata, **({"annotations": kept} if kept else {})}})
 
 
 def _object(value: Any) -> JsonObject:
