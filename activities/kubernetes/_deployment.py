@@ -73,6 +73,12 @@ class Workload(State):
         """What a change of the pod template owns: which template it is, by digest, for its values may be secrets."""
         return {"template": template_digest(self.deployment.spec.template)}
 
+    def outage(self) -> tuple[str, ...]:
+        """Note what the strategy means for those whom the Deployment serves."""
+        if self.deployment.spec.strategy.type != "Recreate":
+            return ()
+        return ("its strategy is Recreate: every old pod stops before the first new one starts",)
+
     def settled_on(self, after: JsonObject) -> Settlement:
         """Whether the rollout of the template in `after` is complete."""
         if self.pinned() != after:

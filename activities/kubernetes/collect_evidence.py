@@ -16,12 +16,17 @@ from halon.errors import NotFound
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 from halon.kit.evidence import evidence_store
-from halon.redaction import cut_text, redact_text
+from halon.redaction import cut_text, redact, redact_text
 
 MAX_PODS = 20
 MAX_LOG = 256 * 1024
-"""Bytes of one container's log: the last ones."""
+"""Characters of one container's log: the last ones."""
+MAX_LOGS = 60
+_READ = 4 * MAX_LOG
+"""Bytes of one answer. The server cuts at the end of what it sends, so more is read than is kept."""
 MAX_EVENTS = 500
+MAX_TEXT = 4000
+"""Characters of one message."""
 _AT_ONCE = 5
 _SHOWN = 10
 _WORST_FIRST = {"Failed": 0, "Pending": 1, "Running": 2}
@@ -39,7 +44,7 @@ class Evidence(Output):
     left_out: int
     """Pods of the selector that are not in it."""
     logs: int
-    """Logs in it; a container that has none, such as one that never ran before, counts not."""
+    """Logs in it, at most 60; a container that has none, such as one that never ran before, counts not."""
     events: int
     """Events about these pods and their ReplicaSets."""
     findings: tuple[str, ...]
@@ -67,7 +72,7 @@ class CollectEvidence(Read[Evidence]):
     logs: Literal["none", "current", "previous", "both"] = "both"
     """Of the containers that run, of those before the last restart, of both, or none."""
     lines: Annotated[int, Field(ge=1, le=5000)] = 500
-    """The last lines of each log; no more than 256 KiB of them."""
+    """The last lines of each log, no more than 256 Ki characters of them."""
     cluster: ClusterName = ""
     """A cluster of halon.yaml; without it, the default one."""
 
@@ -116,20 +121,26 @@ class CollectEvidence(Read[Evidence]):
         async def read(pod: Pod, container: ContainerStatus, previous: bool) -> JsonObject | None:  # noqa: FBT001  # local
             async with slots:
                 try:
-                    raw = await api.logs(pod, container.name, previous=previous, lines=self.lines, most=MAX_LOG)
+                    raw = await api.logs(pod, container.name, previous=previous, lines=self.lines, most=_READ)
                 except (ApiRefusal, NotFound):  # it never ran, or the pod is gone meanwhile
                     return None
-            text = redact_text(raw.decode(errors="replace"), MAX_LOG)
+            text = await asyncio.to_thread(_last, raw)
             return {"pod": pod.metadata.name, "container": container.name, "previous": previous, "text": text}
 
         wanted = [
-            read(pod, container, previous)
+            (pod, container, previous)
             for pod in pods
             for container in pod.containers
             for previous in which
             if not previous or container.restart_count > 0
-        ]
-        return [one for one in await asyncio.gather(*wanted) if one is not None]
+        ][:MAX_LOGS]
+        return [one for one in await asyncio.gather(*(read(*one) for one in wanted)) if one is not None]
+
+
+def _last(raw: bytes) -> str:
+    """The end of a log, with what looks like a secret masked. Masked first, so that no cut takes a secret's key off."""
+    text = raw.decode(errors="replace")
+    return redact_text(text, len(text))[-MAX_LOG:]
 
 
 def _worst_first(pod: Pod) -> tuple[int, int, str]:
@@ -146,7 +157,7 @@ def _about(events: Sequence[Event], pods: Sequence[Pod]) -> list[Event]:
 
 
 def _pod(pod: Pod) -> JsonObject:
-    seen: Any = pod.model_dump(mode="json", exclude={"metadata"}, exclude_none=True)
+    seen: Any = redact(pod.model_dump(mode="json", exclude={"metadata"}, exclude_none=True), MAX_TEXT)
     meta = pod.metadata
     return {"name": meta.name, "labels": dict(meta.labels), "created": str(meta.creation_timestamp or ""), **seen}
 
@@ -157,7 +168,7 @@ def _event(event: Event) -> JsonObject:
         "about": f"{event.involved_object.kind}/{event.involved_object.name}",
         "type": event.type,
         "reason": event.reason,
-        "message": redact_text(event.message, 2000),
+        "message": redact_text(event.message, MAX_TEXT),
         "count": event.count or 1,
     }
 

@@ -7,15 +7,21 @@ from pydantic import StringConstraints
 
 from activities.kubernetes._deployment import ClusterName, Namespace, cluster_of
 from halon.clients.kubernetes.api import OWNERS, Cluster
-from halon.clients.kubernetes.objects import Metadata, Owner
+from halon.clients.kubernetes.objects import Owner
 from halon.contracts.base import JsonObject
 from halon.errors import NotFound
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 
 MAX_CHAIN = 5
-_GENERATED = re.compile(r"-[a-z0-9]{1,10}$")
-"""What a controller appends to its own name: five letters for a pod, up to ten for a ReplicaSet, an ordinal."""
+_RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
+"""Letters of generated names, from Kubernetes' own `rand.SafeEncodeString`: no vowels, so words are none of them."""
+_OF_ONE = re.compile(rf"(.+)-{_RANDOM}{{5}}")
+"""The pod of a ReplicaSet, DaemonSet or Job: five letters are appended to the owner's name."""
+_OF_SET = re.compile(r"(.+)-\d{1,9}")
+"""The pod of a StatefulSet: its ordinal is appended."""
+_OF_ROLLOUT = re.compile(rf"(.+)-{_RANDOM}{{7,10}}-{_RANDOM}{{5}}")
+"""The pod of a Deployment: the hash of its template comes in between. One of fewer letters is too rare to guess at."""
 
 
 class PodOwner(Output):
@@ -26,7 +32,7 @@ class PodOwner(Output):
     name: str
     """Its name."""
     deployment: str
-    """The same name when it is a Deployment, otherwise empty."""
+    """The Deployment among its owners, which most often is the top; empty when there is none."""
     pod_exists: bool
     """False when the pod is gone and the owner was found by its name."""
     chain: tuple[str, ...]
@@ -36,9 +42,9 @@ class PodOwner(Output):
 class GetOwner(Read[PodOwner]):
     """Find what owns a pod, through every owner up to the top.
 
-    A pod that is gone already, as the one of an alert often is, is found by its name: its ReplicaSet, or what made it
-    directly, must still be there. Without a pod the answer is empty, for alerts that name their Deployment. Errors:
-    neither the pod nor an owner of that name is `not_found`.
+    A pod that is gone already, as the one of an alert often is, is found by its name: its ReplicaSet, its Deployment or
+    what else made it must still be there. Without a pod the answer is empty, for alerts that name their Deployment.
+    Errors: a pod that is gone and whose name leads to nothing, or to several things, is `not_found`.
     """
 
     permissions: ClassVar[tuple[Permission, ...]] = (
@@ -78,7 +84,7 @@ class GetOwner(Read[PodOwner]):
             kind, name = top.kind, top.name
             chain.append(f"{kind}/{name}")
             top = await _next(api, self.namespace, top)
-        deployment = name if kind == "Deployment" else ""
+        deployment = next((one.partition("/")[2] for one in chain if one.startswith("Deployment/")), "")
         return PodOwner(kind=kind, name=name, deployment=deployment, pod_exists=exists, chain=tuple(chain))
 
 
@@ -93,25 +99,27 @@ async def _next(api: Cluster, namespace: str, owner: Owner) -> Owner | None:
 
 
 async def _by_name(api: Cluster, namespace: str, pod: str) -> Owner:
-    """What made a pod that is gone, by the name that a controller gives.
+    """What made a pod that is gone, by the names that controllers give.
 
     Raises:
-        NotFound: nothing of that name is there.
+        NotFound: nothing that gives such a name is there, or several things are.
     """
-    name = _GENERATED.sub("", pod)
-    for kind in OWNERS:
-        found = await _there(api, namespace, kind, name)
-        if found is not None:
-            return Owner(kind=kind, name=found.name, uid=found.uid, controller=True)
-    grandparent = _GENERATED.sub("", name)
-    found = await _there(api, namespace, "Deployment", grandparent) if grandparent != name else None
-    if found is None:
-        raise NotFound(f"pod {namespace}/{pod} is gone, and nothing that could have made it is there")
-    return Owner(kind="Deployment", name=found.name, uid=found.uid, controller=True)
+    one, ordinal, rollout = _OF_ONE.fullmatch(pod), _OF_SET.fullmatch(pod), _OF_ROLLOUT.fullmatch(pod)
+    direct = [(kind, one[1]) for kind in ("ReplicaSet", "DaemonSet", "Job") if one]
+    direct += [("StatefulSet", ordinal[1])] if ordinal else []
+    found = [owner for kind, name in direct if (owner := await _there(api, namespace, kind, name)) is not None]
+    if not found and rollout:  # its ReplicaSet is gone too
+        deployment = await _there(api, namespace, "Deployment", rollout[1])
+        found = [deployment] if deployment else []
+    if len(found) == 1:
+        return found[0]
+    also = f"{' and '.join(f'{owner.kind} {owner.name}' for owner in found)} may both have made it" if found else ""
+    raise NotFound(f"pod {namespace}/{pod} is gone, and {also or 'nothing that could have made it is there'}")
 
 
-async def _there(api: Cluster, namespace: str, kind: str, name: str) -> Metadata | None:
+async def _there(api: Cluster, namespace: str, kind: str, name: str) -> Owner | None:
     try:
-        return (await api.owner(namespace, kind, name)).metadata
+        there = (await api.owner(namespace, kind, name)).metadata
     except NotFound:
         return None
+    return Owner(kind=kind, name=there.name, uid=there.uid, controller=True)

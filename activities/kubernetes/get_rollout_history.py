@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from activities.kubernetes._deployment import LOOK, ClusterName, Name, Namespace, Workload, look, target
 from halon.clients.kubernetes.ownership import managers
-from halon.clients.kubernetes.rollout import Revision, previous
+from halon.clients.kubernetes.rollout import Revision, previous, rolled_out_at
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
@@ -32,9 +32,10 @@ class RolloutHistory(Output):
     revision: int
     """The current revision's number."""
     age: Duration
-    """Since the current revision was rolled out."""
+    """Since the current version was rolled out. Restarts do not count: they bring no other version."""
     previous: int | None
-    """The one that ran before, told by its content; null when there is none, or when it was rolled back already."""
+    """The one to go back to, told by its content: the last before the current, or rather the last that still serves.
+    Null when there is none, and when it was rolled back already."""
     reason: str
     """Why there is no previous one; empty when there is."""
     rolled_back: bool
@@ -92,10 +93,5 @@ def _kept(one: Revision) -> KeptRevision:
 
 
 def _age(found: Workload, now: datetime) -> timedelta:
-    """Since when the current template runs; one that came back is as old as its last progress."""
-    revision = found.current
-    since = revision.created if revision else None
-    progressing = found.deployment.condition("Progressing")
-    if revision is not None and len(revision.numbers) > 1 and progressing is not None and progressing.last_update_time:
-        since = progressing.last_update_time
+    since = rolled_out_at(found.deployment, found.revisions)
     return max(now - since, timedelta()) if since else timedelta()

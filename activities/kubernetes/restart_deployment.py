@@ -73,7 +73,7 @@ class RestartDeployment(Change[Workload]):
             before=state.pinned(),
             after={"template": template_digest(_restarted(deployment.spec.template, count + 1))},
             rows=[Row(field="restarts by Halon", before=count, after=count + 1)],
-            notes=managers(deployment.metadata),
+            notes=(*managers(deployment.metadata), *state.outage()),
         )
 
     async def rehearse(self, env: Env, after: JsonObject, state: Workload) -> Sequence[str]:

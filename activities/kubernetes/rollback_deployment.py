@@ -47,7 +47,8 @@ class RollbackDeployment(Change[Workload]):
     name: Name
     """The Deployment's name."""
     to_revision: Annotated[int, Field(ge=1)] | None = None
-    """The revision's number as the cluster shows it now. Without it, the last one that differs from the current one."""
+    """A number that the revision has or had: going back gives it a new one. Without it, the last revision that differs
+    from the current one by more than a restart, or rather the last such one that still serves."""
     to_template: Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]*$")] = ""
     """Instead of a number: the digest of the pod template, as in a plan. An undo names its goal so."""
     cluster: ClusterName = ""
@@ -80,7 +81,7 @@ class RollbackDeployment(Change[Workload]):
             before=state.pinned(),
             after={"template": template_digest(chosen.template)},
             rows=_rows(current, chosen),
-            notes=managers(state.deployment.metadata),
+            notes=(*managers(state.deployment.metadata), *state.outage()),
         )
 
     def _choose(self, state: Workload) -> Revision | Nothing | Refusal:
@@ -89,12 +90,14 @@ class RollbackDeployment(Change[Workload]):
             found = [one for one in known if template_digest(one.template) == self.to_template]
             return found[0] if found else Refusal("the revision that was there before is not kept any more")
         if self.to_revision is not None:
-            found = [one for one in known if one.number == self.to_revision]
+            found = [one for one in known if self.to_revision in one.numbers]
             numbers = ", ".join(str(one.number) for one in known)
             return found[0] if found else Refusal(f"revision {self.to_revision} is not kept; there are {numbers}")
         before = previous(state.deployment, known)
         if before.revision is not None:
             return before.revision
+        if before.returned and state.troubles:
+            return Refusal(f"{before.reason}, and what it went back to fails too: {'; '.join(state.troubles)}")
         return Nothing(f"{state.title}: {before.reason}") if before.returned else Refusal(before.reason)
 
     async def rehearse(self, env: Env, after: JsonObject, state: Workload) -> Sequence[str]:

@@ -115,7 +115,8 @@ class ScaleDeployment(Change[Scaled]):
         """Whether so many replicas are available, and no more are left."""
         wanted = state.deployment.spec.replicas
         if self.owned(state) == after:
-            return progress(state.deployment, state.current, state.troubles)
+            troubles = state.troubles if wanted else ()  # what crash-loops is about to go
+            return progress(state.deployment, state.current, troubles)
         if state.autoscalers and after["replicas"] != 0:
             reason = f"autoscaler {state.autoscalers[0].metadata.name} has taken over, with {wanted} replicas"
             return Settlement(state="settled", reason=reason)

@@ -13,13 +13,22 @@ from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, Settlement
-from halon.demo.cluster import DemoCluster
+from halon.demo.cluster import DemoCluster, Timing
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.store.evidence import EvidenceDirectory
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 REGISTRY = worker.registry()
+FAST = Timing(
+    tick=timedelta(milliseconds=5),
+    start=timedelta(milliseconds=10),
+    ready=timedelta(milliseconds=10),
+    stop=timedelta(milliseconds=10),
+    crash=timedelta(milliseconds=10),
+    backoff=timedelta(milliseconds=150),
+    backoff_limit=timedelta(milliseconds=300),
+)
 CART: dict[str, Any] = {"namespace": "shop", "name": "cart"}
 
 
@@ -112,7 +121,7 @@ async def until(done: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncIterator[Shop]:
-    async with DemoCluster() as cluster:
+    async with DemoCluster(timing=FAST) as cluster:
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=cluster.kubeconfig)}))
         evidence = EvidenceDirectory(directory / "evidence")
         shop = Shop(cluster, Lifecycle(REGISTRY, Env(api, evidence)), evidence)
