@@ -146,7 +146,3 @@ def _unexpected(error: Exception, *, verbose: bool) -> int:
 def _plain(error: Exception) -> str:
     """The first line of what an error says, or its kind when it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-if __name__ == "__main__":
-    main()

@@ -97,7 +97,7 @@ def free_port() -> int:
 def process(config: Path, *arguments: str, log: Path) -> Generator["subprocess.Popen[bytes]"]:
     """Run a command in a process of its own, and see that it is gone at the end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    called = [sys.executable, "-m", "halon.cli.app", "--config", str(config), *arguments]
+    called = [sys.executable, "-m", "halon.cli", "--config", str(config), *arguments]
     with (
         log.open("wb") as output,
         subprocess.Popen(called, env=environment, stderr=output, stdout=output) as running,  # noqa: S603  # our own
