@@ -5,6 +5,6 @@ set -eu
 for database in temporal temporal_visibility; do
   schema=/etc/temporal/schema/postgresql/v12/${database#temporal_}/versioned
   temporal-sql-tool --database "$database" create-database
-  temporal-sql-tool --database "$database" setup-schema --version 0.0
-  temporal-sql-tool --database "$database" update-schema --schema-dir "$schema"
+  temporal-sql-tool --database "$database" setup-schema -v 0.0
+  temporal-sql-tool --database "$database" update-schema -d "$schema"
 done

@@ -34,6 +34,8 @@ from workflows import attributes
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
+_SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
+"""Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
 @workflow.defn(name=INCIDENT_WORKFLOW)
@@ -284,9 +286,7 @@ class Incident:
 
     def _service(self) -> str:
         labels = self._members.alerts[0].labels if self._members.alerts else {}
-        return next(
-            (labels[name] for name in ("service", "app", "deployment", "job", "namespace") if labels.get(name)), ""
-        )
+        return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
 
     def _row(self) -> IncidentRow:
         info, book = workflow.info(), self._given.playbook

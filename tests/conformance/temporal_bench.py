@@ -5,7 +5,7 @@ workflow of the bench, which the activity starts that writes the question down.
 """
 
 import sysconfig
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from cases import ACTIONS, Case, Ran
 from temporalio import activity, workflow
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -73,6 +73,7 @@ class Bench:
 
     environment: WorkflowEnvironment
     _open: dict[str, _Open] = field(default_factory=dict[str, _Open])
+    _late: dict[tuple[str, str], Answer[Any]] = field(default_factory=dict[tuple[str, str], Answer[Any]])
     _sent: int = 0
 
     @property
@@ -103,16 +104,16 @@ class Bench:
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """Every action under the names that a real one has."""
-        made: list[Callable[..., Any]] = [activity.defn(name=APPEND)(self._append)]
+        made = [_named(APPEND, AppendRequest, self._append)]
         for action in ACTIONS.values():
             if action.changes:
                 made += [
-                    activity.defn(name=f"{action.name}.plan")(self._plan),
-                    activity.defn(name=f"{action.name}.apply")(self._apply),
-                    activity.defn(name=f"{action.name}.confirm")(self._confirm),
+                    _named(f"{action.name}.plan", PlanRequest, self._plan),
+                    _named(f"{action.name}.apply", ApplyRequest, self._apply),
+                    _named(f"{action.name}.confirm", ConfirmRequest, self._confirm),
                 ]
             else:
-                made.append(activity.defn(name=action.name)(self._read))
+                made.append(_named(action.name, ReadRequest, self._read))
         return made
 
     async def _append(self, given: AppendRequest) -> None:
@@ -135,16 +136,16 @@ class Bench:
         await self.client.start_workflow("Outside", args=args, id=f"outside-{self._sent}", task_queue=QUEUE)
 
     async def _read(self, given: ReadRequest) -> ReadResult:
-        return _answer(lambda: self._world(given).read(given.call, given.step))
+        return self._answer(lambda: self._world(given).read(given.call, given.step))
 
     async def _plan(self, given: PlanRequest) -> Plan:
-        return _answer(lambda: self._world(given).plan(given.call, given.step, given.undoing))
+        return self._answer(lambda: self._world(given).plan(given.call, given.step, given.undoing))
 
     async def _apply(self, given: ApplyRequest) -> Applied:
-        return _answer(lambda: self._world(given).apply(given.plan, given.step, given.key))
+        return self._answer(lambda: self._world(given).apply(given.plan, given.step, given.key))
 
     async def _confirm(self, given: ConfirmRequest) -> Settlement:
-        found = _answer(lambda: self._world(given).confirm(given.plan, given.step))
+        found = self._answer(lambda: self._world(given).confirm(given.plan, given.step))
         if found.state == "waiting":
             raise ApplicationError(found.reason, type="waiting", next_retry_delay=_POLL)
         return found
@@ -152,13 +153,49 @@ class Bench:
     def _world(self, given: ReadRequest | PlanRequest | ApplyRequest | ConfirmRequest) -> ScriptedWorld:
         return self._open[given.incident].world
 
+    def _answer(self, ask: Callable[[], Answer[T]]) -> T:
+        """Give what the world answers. It takes as long by failing once, so that the server does the waiting."""
+        info = activity.info()
+        late = self._late.pop((info.workflow_run_id or "", info.activity_id), None)
+        answer: Answer[Any] = late or ask()
+        if answer.takes and late is None:
+            self._late[info.workflow_run_id or "", info.activity_id] = answer
+            raise ApplicationError("not yet", type="waiting", next_retry_delay=answer.takes)
+        if isinstance(answer.value, ActionFailed):
+            raise ApplicationError(answer.value.reason, type=answer.value.kind, non_retryable=True)
+        found: T = answer.value
+        return found
 
-def _answer(ask: Callable[[], Answer[T]]) -> T:
-    """Give what the world answers, and take as long: by failing once, so that the server does the waiting."""
-    if activity.info().attempt > 1:
-        return _LATE.pop(activity.info().activity_id)
-    answer = ask()
-    return answer.value
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Start the server and the worker, with the decisions inside the sandbox too."""
+    server = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(server), data_converter=pydantic_data_converter
+    )
+    async with environment:
+        request = AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
+        await environment.client.operator_service.add_search_attributes(request)
+        one = Bench(environment)
+        async with Worker(
+            environment.client,
+            task_queue=QUEUE,
+            workflows=[Remediation, Outside],
+            activities=one.activities(),
+            workflow_runner=worker.workflow_runner(guard_core=True),
+        ):
+            yield one
+
+
+def _named(name: str, request: type[Any], work: Callable[[Any], Awaitable[Any]]) -> Callable[..., Any]:
+    """An activity of this name; the converter reads from its annotation what to make of the input."""
+
+    async def run(given: Any) -> Any:
+        return await work(given)
+
+    run.__annotations__ = {"given": request}
+    return activity.defn(name=name)(run)
 
 
 def _signal(verdict: Verdict) -> str:

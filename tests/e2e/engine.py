@@ -8,16 +8,14 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
 from temporalio.client import Client
 
-from halon.clients.embedded import server_command, server_environment
-from halon.clients.temporal import TemporalConfig, connect, register_search_attributes
-from halon.core.grouping import triage
+from halon.clients.temporal import TemporalConfig, connect
 from halon.settings.loading import load_settings
 
 Part = Literal["temporal", "worker", "gateway"]
@@ -30,6 +28,32 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def TEMP(port, database):
+    d = [
+        "history.transferProcessorMaxPollRPS=2000",
+        'history.timerProcessorMaxTimeShift="10ms"',
+        "matching.numTaskqueueReadPartitions=1",
+        "matching.numTaskqueueWritePartitions=1",
+    ]
+    return [
+        sys.prefix + "/bin/temporal",
+        "server",
+        "start-dev",
+        "--port",
+        str(port),
+        "--headless",
+        "--db-filename",
+        str(database),
+        "--sqlite-pragma",
+        "journal_mode=WAL",
+        "--sqlite-pragma",
+        "synchronous=1",
+        "--log-level",
+        "error",
+        *(x for v in d for x in ("--dynamic-config-value", v)),
+    ]
 
 
 class Engine:
@@ -56,8 +80,8 @@ class Engine:
     async def start(self, part: Part) -> None:
         """Start a process; it may take its time until it serves."""
         if part == "temporal":
-            command = server_command(self.temporal_port, database=self.root / "temporal.db")
-            environment = server_environment()
+            command = TEMP(self.temporal_port, database=self.root / "temporal.db")
+            environment = {**os.environ, "GOGC": "400"}
         else:
             command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), part]
             environment = {**os.environ, "CRASH_TOKEN": TOKEN}
@@ -65,6 +89,16 @@ class Engine:
             self._processes[part] = await asyncio.create_subprocess_exec(
                 *command, env=environment, stdout=log, stderr=log, cwd=self.root
             )
+
+    async def prepare(self) -> None:
+        """`halon setup`, as soon as the server answers."""
+
+        async def set_up() -> bool:
+            command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), "setup"]
+            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+            return await process.wait() == 0
+
+        await until(set_up, within=30)
 
     async def kill(self, part: Part) -> None:
         """`kill -9`."""
@@ -86,9 +120,8 @@ class Engine:
 
     async def client(self) -> Client:
         """A client of its own; it finds the server again when that comes back."""
-        return await connect(
-            TemporalConfig(f"127.0.0.1:{self.temporal_port}", "default"), patience=self.settings.temporal.patience
-        )
+        config = TemporalConfig(f"127.0.0.1:{self.temporal_port}", "default")
+        return await connect(config, patience=timedelta(seconds=30))
 
     async def send(self, *alerts: dict[str, Any]) -> None:
         """Send alerts as Alertmanager does: the same again until a 2xx."""

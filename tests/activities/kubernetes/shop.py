@@ -1,7 +1,7 @@
 """A cluster with one Deployment, `shop/cart`, and what tests do with the actions on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,9 +11,10 @@ from typing import Any
 import worker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
+from halon.clients.kubernetes.rollout import CRASHES
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, Settlement
-from halon.demo.cluster import DemoCluster, Timing
+from halon.demo.cluster import DemoCluster, Rule, Timing
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.store.evidence import EvidenceDirectory
@@ -58,8 +59,12 @@ class Shop:
     """The cluster, and Halon's hands on it."""
 
     cluster: DemoCluster
-    lifecycle: Lifecycle
+    env: Env
     evidence: EvidenceDirectory
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return Lifecycle(REGISTRY, self.env)
 
     async def roll_out(self, image: str, *, wait: bool = True, **more: Any) -> None:
         """Roll out an image, as a pipeline does, and wait for its end."""
@@ -67,11 +72,12 @@ class Shop:
         generation = applied["metadata"]["generation"]
 
         def taken_up() -> bool:
-            status = self.there.get("status") or {}
+            status: dict[str, Any] = self.there.get("status") or {}
             return bool(status.get("observedGeneration", 0) >= generation)
 
         def done() -> bool:
-            status, wanted = self.there.get("status") or {}, self.there["spec"]["replicas"]
+            status: dict[str, Any] = self.there.get("status") or {}
+            wanted = self.there["spec"]["replicas"]
             counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
             return taken_up() and counts == [wanted] * 3
 
@@ -88,6 +94,17 @@ class Shop:
 
     def pods(self) -> list[Any]:
         return [one for one in self.cluster.list("v1", "Pod", "shop") if one["metadata"]["labels"].get("app") == "cart"]
+
+    async def in_trouble(self) -> None:
+        """Wait until a pod crash-loops."""
+
+        def backs_off(container: Any) -> bool:
+            waiting = container["state"].get("waiting", {})
+            return container["restartCount"] >= CRASHES and waiting.get("reason") == "CrashLoopBackOff"
+
+        await until(
+            lambda: any(backs_off(c) for one in self.pods() for c in one.get("status", {}).get("containerStatuses", []))
+        )
 
     async def read(self, action: str, **params: Any) -> Any:
         request = ReadRequest(call=ActionCall(action=action, params=params), incident="i-1", step="s")
@@ -120,13 +137,24 @@ async def until(done: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def opened(directory: Path) -> AsyncIterator[Shop]:
+async def opened(directory: Path) -> AsyncGenerator[Shop]:
     async with DemoCluster(timing=FAST) as cluster:
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=cluster.kubeconfig)}))
         evidence = EvidenceDirectory(directory / "evidence")
-        shop = Shop(cluster, Lifecycle(REGISTRY, Env(api, evidence)), evidence)
+        shop = Shop(cluster, Env(api, evidence), evidence)
         try:
             await shop.roll_out("cart:1.0")
             yield shop
         finally:
             await api.close()
+
+
+@asynccontextmanager
+async def opened_as(shop: Shop, allow: Sequence[Rule]) -> AsyncGenerator[Shop]:
+    """The same cluster with credentials that may do no more than this."""
+    token = shop.cluster.add_token(user="limited", allow=allow)
+    api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=shop.cluster.kubeconfig_for(token))}))
+    try:
+        yield Shop(shop.cluster, Env(api, shop.evidence), shop.evidence)
+    finally:
+        await api.close()
