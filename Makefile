@@ -55,6 +55,10 @@ contracts: setup  ## no import crosses a layer
 
 check: lint types contracts  ## all that needs no test run
 
+schema: setup  ## write anew what is generated: playbooks/schema.json and docs/actions.md
+	@$(BIN)/halon schema >playbooks/schema.json
+	@$(BIN)/halon schema --actions >docs/actions.md
+
 wheel: setup  ## the wheel and the sdist, in dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist
 

@@ -11,7 +11,7 @@ from temporalio import workflow
 from halon.contracts.base import is_object
 from halon.contracts.decision import Decision, DecisionInput, Verdict
 from halon.contracts.run import Decide
-from halon.core.approval import objection, tally
+from halon.core.approval import addressed, objection, tally
 from halon.core.runtime import Gate
 
 InputT = TypeVar("InputT", bound=DecisionInput)
@@ -51,17 +51,7 @@ class Desk:
 
     def address(self, given: DecisionInput) -> tuple[Gate | None, str]:
         """The gate that a decision is about, or None with the reason."""
-        gates = [place.gate for place in self._places.values()]
-        if not gates:
-            return None, "nothing waits for a decision now"
-        if given.step:
-            named = [gate for gate in gates if gate.step == given.step]
-            return (named[0], "") if named else (None, f"no step {given.step} waits; open: {_names(gates)}")
-        if given.plan:
-            gates = [gate for gate in gates if gate.digest.startswith(given.plan)] or gates
-        if len(gates) > 1:
-            return None, f"several steps wait; say which with `step`: {_names(gates)}"
-        return gates[0], ""
+        return addressed([place.gate for place in self._places.values()], given.step, given.plan)
 
     def problem(self, given: DecisionInput, verdict: Verdict, at: datetime) -> str | None:
         """Why this decision would not count, or None. Changes nothing."""
@@ -128,7 +118,3 @@ def _cut(raw: object) -> str:
     """Show what came instead, briefly."""
     text = repr(raw)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
-
-
-def _names(gates: list[Gate]) -> str:
-    return ", ".join(gate.step for gate in gates)

@@ -55,6 +55,19 @@ def objection(gate: Gate, decision: Decision, earlier: Sequence[Decision]) -> st
     return None
 
 
+def addressed(gates: Sequence[Gate], step: str, plan: str) -> tuple[Gate | None, str]:
+    """The open gate that a decision is about, or None with the reason: by its step, else by its plan, else the only one."""
+    if not gates:
+        return None, "nothing waits for a decision now"
+    if step:
+        named = [gate for gate in gates if gate.step == step]
+        return (named[0], "") if named else (None, f"no step {step} waits; open: {_names(gates)}")
+    meant = [gate for gate in gates if gate.digest.startswith(plan)] or gates
+    if len(meant) > 1:
+        return None, f"several steps wait; say which with `step`: {_names(meant)}"
+    return meant[0], ""
+
+
 def tally(gate: Gate, decisions: Sequence[Decision]) -> Tally:
     """Where the gate stands after `decisions`, all of which count. A denial ends it; so does a quorum of approvals."""
     approved: list[str] = []
@@ -65,3 +78,7 @@ def tally(gate: Gate, decisions: Sequence[Decision]) -> Tally:
         if len(approved) >= gate.approve.quorum:
             return Tally(Verdict.APPROVE, tuple(approved), comment=decision.comment)
     return Tally(None, tuple(approved))
+
+
+def _names(gates: Sequence[Gate]) -> str:
+    return ", ".join(gate.step for gate in gates)

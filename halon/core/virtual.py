@@ -17,6 +17,7 @@ from halon.contracts.decision import Decision, Verdict
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
+from halon.core.approval import addressed
 from halon.core.interpreter import interpret
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from halon.core.virtual_loop import Stuck, VirtualLoop, virtual_loop
@@ -227,6 +228,9 @@ class VirtualRuntime:
         place = self._places.pop(gate.step)
         if place.people is not None:
             place.people.cancel()
+        for late in place.waiting:
+            message = f"The decision of {late.by} came when {gate.step} was decided already"
+            self.emit(Event(AuditKind.DECISION_REFUSED, message, step=gate.step, actor=late.by))
 
     async def resolved(self) -> None:
         """Wait for the alert's end."""
@@ -256,19 +260,14 @@ class VirtualRuntime:
             place.arrived.set()
 
     def _take(self, decision: Decision) -> None:
-        """Take in a decision that came by itself: by its step, else by its plan, else for the only question."""
-        places = list(self._places.values())
-        if decision.step:
-            places = [one for one in places if one.gate.step == decision.step]
-        elif decision.plan:
-            places = [one for one in places if one.gate.digest.startswith(decision.plan)] or places
-        if len(places) != 1:
-            problem = "several steps wait; say which" if places else "nothing waits for a decision now"
+        """Take in a decision that came by itself."""
+        gate, problem = addressed([one.gate for one in self._places.values()], decision.step, decision.plan)
+        if gate is None:
             message = f"The decision of {decision.by} does not count: {problem}"
             self.emit(Event(AuditKind.DECISION_REFUSED, message, step=decision.step, actor=decision.by))
             return
-        places[0].waiting.append(decision.model_copy(update={"at": self.now()}))
-        places[0].arrived.set()
+        self._places[gate.step].waiting.append(decision.model_copy(update={"at": self.now()}))
+        self._places[gate.step].arrived.set()
 
 
 def _decision(reply: Reply, gate: Gate, at: datetime) -> Decision:

@@ -4,6 +4,7 @@ Nothing outside decides when something happens: decisions, resolution and cancel
 workflow of the bench, which the activity starts that writes the question down.
 """
 
+import contextlib
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -37,6 +38,9 @@ from halon.playbook.scripted import ScriptedWorld
 from workflows.remediation import Remediation
 
 QUEUE = "conformance"
+_BETWEEN = timedelta(milliseconds=200)
+"""Between two replies of one instant, so that the first has been counted when the next one comes."""
+_ANSWERED = frozenset({AuditKind.APPROVED, AuditKind.DENIED, AuditKind.EXPIRED})
 _POLL = timedelta(minutes=1)
 """Between looks for what is not there yet."""
 
@@ -47,15 +51,24 @@ T = TypeVar("T")
 class Outside:
     """Sends something to a run at its time."""
 
+    def __init__(self) -> None:
+        self._dropped = False
+
     @workflow.run
     async def run(self, run: str, after: float, signal: str, value: Any) -> None:
         """After so many seconds send `signal`; without a name of one, cancel."""
-        await workflow.sleep(after)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._dropped, timeout=after)
         handle = workflow.get_external_workflow_handle(run)
-        if signal:
+        if not self._dropped and signal:
             await handle.signal(signal, value)
-        else:
+        elif not self._dropped:
             await handle.cancel()
+
+    @workflow.signal
+    def drop(self) -> None:
+        """Do not send it: the question has been answered."""
+        self._dropped = True
 
 
 @dataclass(slots=True)
@@ -64,6 +77,8 @@ class _Open:
 
     world: ScriptedWorld
     replies: list[Reply]
+    sending: list[tuple[str, str, Reply]] = field(default_factory=list[tuple[str, str, Reply]])
+    """Question, workflow that sends, and what."""
     records: dict[int, AuditRecord] = field(default_factory=dict[int, AuditRecord])
 
 
@@ -122,18 +137,34 @@ class Bench:
             one.records[record.sequence] = record
             if record.kind is AuditKind.APPROVAL_ASKED:
                 await self._reply(one, record)
+            elif record.kind in {AuditKind.DECISION_TAKEN, AuditKind.DECISION_REFUSED}:
+                one.sending = [each for each in one.sending if (each[0], each[2].by) != (record.step, record.actor)]
+            elif record.kind in _ANSWERED:
+                await self._drop(one, record.step)
 
     async def _reply(self, one: _Open, asked: AuditRecord) -> None:
+        """Let everybody reply who still has something to say about this step, each in their time."""
         mine = [reply for reply in one.replies if reply.step in {asked.step, asked.step.rpartition(".")[2]}]
-        for reply in mine:
+        for index, reply in enumerate(mine):
             one.replies.remove(reply)
             given = DecisionInput(by=reply.by, comment=reply.comment, plan=reply.plan, step=asked.step)
-            await self._send(asked.incident, reply.after, _signal(reply.verdict), given.model_dump(mode="json"))
+            after = reply.after + index * _BETWEEN
+            sender = await self._send(asked.incident, after, _signal(reply.verdict), given.model_dump(mode="json"))
+            one.sending.append((asked.step, sender, reply))
 
-    async def _send(self, run: str, after: timedelta, signal: str, value: Json) -> None:
+    async def _drop(self, one: _Open, step: str) -> None:
+        """What was not said to this question is for the next one of its step."""
+        for question, sender, reply in one.sending:
+            if question == step:
+                await self.client.get_workflow_handle(sender).signal("drop")
+                one.replies.append(reply)
+        one.sending = [each for each in one.sending if each[0] != step]
+
+    async def _send(self, run: str, after: timedelta, signal: str, value: Json) -> str:
         self._sent += 1
         args = [run, after.total_seconds(), signal, value]
         await self.client.start_workflow("Outside", args=args, id=f"outside-{self._sent}", task_queue=QUEUE)
+        return f"outside-{self._sent}"
 
     async def _read(self, given: ReadRequest) -> ReadResult:
         return self._answer(lambda: self._world(given).read(given.call, given.step))

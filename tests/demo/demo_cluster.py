@@ -86,7 +86,7 @@ class Api:
     async def until(self, path: str, holds: Callable[[Json], bool], **query: str) -> Json:
         """Read until something holds."""
         async with asyncio.timeout(PATIENCE):
-            while not holds(found := await self.get(path, **query)):
+            while not holds(found := await self.get(path, **query)):  # noqa: ASYNC110  # the controllers run by themselves
                 await asyncio.sleep(0.01)
         return found
 

@@ -4,10 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -15,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 from temporalio.client import Client
 
+from halon.clients.embedded import free_port, server_command, server_environment
 from halon.clients.temporal import TemporalConfig, connect
 from halon.settings.loading import load_settings
 
@@ -22,38 +21,6 @@ Part = Literal["temporal", "worker", "gateway"]
 PARTS: tuple[Part, ...] = ("temporal", "worker", "gateway")
 TOKEN = "planted-token-of-the-sender"
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def TEMP(port, database):
-    d = [
-        "history.transferProcessorMaxPollRPS=2000",
-        'history.timerProcessorMaxTimeShift="10ms"',
-        "matching.numTaskqueueReadPartitions=1",
-        "matching.numTaskqueueWritePartitions=1",
-    ]
-    return [
-        sys.prefix + "/bin/temporal",
-        "server",
-        "start-dev",
-        "--port",
-        str(port),
-        "--headless",
-        "--db-filename",
-        str(database),
-        "--sqlite-pragma",
-        "journal_mode=WAL",
-        "--sqlite-pragma",
-        "synchronous=1",
-        "--log-level",
-        "error",
-        *(x for v in d for x in ("--dynamic-config-value", v)),
-    ]
 
 
 class Engine:
@@ -80,8 +47,8 @@ class Engine:
     async def start(self, part: Part) -> None:
         """Start a process; it may take its time until it serves."""
         if part == "temporal":
-            command = TEMP(self.temporal_port, database=self.root / "temporal.db")
-            environment = {**os.environ, "GOGC": "400"}
+            command = server_command(self.temporal_port, database=self.root / "temporal.db")
+            environment = server_environment()
         else:
             command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), part]
             environment = {**os.environ, "CRASH_TOKEN": TOKEN}
@@ -176,6 +143,6 @@ def crash_looping(namespace: str, pod: str, container: str) -> dict[str, Any]:
 async def until(look: Callable[[], Awaitable[T]], *, within: float, pause: float = 0.1) -> T:
     """Look until there is something to see."""
     async with asyncio.timeout(within):
-        while not (found := await look()):
+        while not (found := await look()):  # noqa: ASYNC110  # what changes is in another process
             await asyncio.sleep(pause)
         return found

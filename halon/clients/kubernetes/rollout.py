@@ -177,7 +177,7 @@ def trouble(pods: Sequence[Pod]) -> tuple[str, ...]:
 
 
 def progress(deployment: Deployment, revision: Revision | None, troubles: Sequence[str]) -> Settlement:
-    """Judge a rollout as `kubectl rollout status` does, and give up on one that crash-loops.
+    """Judge a rollout as `kubectl rollout status` does, wait for pods that go, and give up on a crash loop.
 
     A deadline that was exceeded by an earlier revision does not count: the controller leaves that condition standing
     until the new one makes progress.
@@ -213,6 +213,8 @@ def _waits_for(deployment: Deployment) -> str:
         return f"{status.updated_replicas} of {spec.replicas} replicas are up to date{why}"
     if status.replicas > status.updated_replicas:
         return f"{status.replicas - status.updated_replicas} old replicas are still there"
+    if status.replicas > spec.replicas:  # `kubectl rollout status` leaves this out, and calls it done too early
+        return f"{status.replicas - spec.replicas} replicas too many are still there"
     if status.available_replicas < status.updated_replicas:
         return f"{status.available_replicas} of {status.updated_replicas} replicas are available{why}"
     return ""

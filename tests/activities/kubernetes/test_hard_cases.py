@@ -28,7 +28,7 @@ async def test_pods_that_crash_loop_on_their_way_out_do_not_break_scaling_to_non
     there = seen.deployment.model_copy(update={"spec": spec})
     leaving = seen.model_copy(update={"deployment": there, "troubles": ("cart-1/cart is in CrashLoopBackOff",)})
     found = scale.settled(leaving, {"replicas": 0})
-    assert (found.state, found.reason) == ("waiting", "2 old replicas are still there")
+    assert (found.state, found.reason) == ("waiting", "2 replicas too many are still there")
 
 
 async def test_two_bad_rollouts_in_a_row_lead_to_the_one_that_still_serves(shop: Shop) -> None:

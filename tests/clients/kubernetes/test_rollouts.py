@@ -96,6 +96,11 @@ COMPLETE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "avail
         ({**COMPLETE, "observedGeneration": 2}, "waiting", "not taken it up"),
         ({**COMPLETE, "updatedReplicas": 1}, "waiting", "1 of 2 replicas are up to date"),
         ({**COMPLETE, "replicas": 3}, "waiting", "1 old replicas"),
+        (
+            {"observedGeneration": 3, "replicas": 5, "updatedReplicas": 5, "availableReplicas": 5},
+            "waiting",
+            "3 replicas too many",
+        ),
         ({**COMPLETE, "availableReplicas": 1}, "waiting", "1 of 2 replicas are available"),
     ],
 )
