@@ -102,6 +102,8 @@ class Steps:
         return problem
 
     async def _own_undo(self, done: Done, undo: UsesStep, path: str) -> str:
+        message = f"Taking back by {undo.uses}: {done.plan.summary}"
+        self._tell(AuditKind.UNDO_STARTED, path, message, {"key": done.key})
         try:
             if self._spec.effects.get(undo.uses) in _CHANGES:
                 params = rendered(path, undo.with_, self._names(done.scope))
