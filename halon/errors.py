@@ -15,7 +15,7 @@ from datetime import timedelta
 
 
 class HalonError(Exception):
-    """Root of every error that Halon raises on purpose. The message is one sentence, fit for a person, without secrets."""
+    """Root of every error that Halon raises on purpose. The message is one sentence for a person, without secrets."""
 
 
 class TransientError(HalonError):

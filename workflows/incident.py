@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
@@ -26,7 +26,7 @@ from halon.contracts.run import (
     RunSpec,
 )
 from halon.core import story
-from halon.core.flow import uninterrupted
+from halon.core.flow import stopped, uninterrupted
 from halon.core.ids import incident_id, run_id
 from halon.core.membership import Members
 from halon.core.runtime import Event
@@ -34,6 +34,8 @@ from workflows import attributes
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
+SAVE_AFTER = timedelta(seconds=1)
+"""When an incident that is still open is written to the store; until then Temporal alone lists it."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
@@ -134,6 +136,7 @@ class Incident:
             inputs=given.inputs,
             dry_run=given.dry_run,
             started_by=given.started_by,
+            opening=self._journal.unwritten,
         )
         pairs = [
             SearchAttributePair(attributes.PLAYBOOK, book.metadata.name),
@@ -225,13 +228,13 @@ class Incident:
         self._tell(AuditKind.INCIDENT_OPENED, f"Incident {self._id} opened {by}")
         facts: JsonObject = {"playbook": book.metadata.name, "digest": book.digest}
         self._tell(AuditKind.PLAYBOOK_MATCHED, f"Playbook {book.metadata.name} takes it: {book.metadata.title}", facts)
-        self._background = asyncio.create_task(self._save())
+        self._background = asyncio.create_task(self._save_when_it_lasts())
 
     async def _close(self, result: RunResult, keeper: "asyncio.Task[None]") -> None:
         """Write down how it ended. What fires anew from here on is a new incident, which follows this one."""
         await keeper
         if self._background is not None:
-            await self._background
+            await stopped(self._background)
         self._state = "closed"
         self._take_last()
         repeats = self._members.repeats
@@ -253,6 +256,11 @@ class Incident:
         self._late += late[: MAX_RUN_ALERTS - len(self._late)]
         for alert, news in self._members.take([one for one in batch if one.episode not in fresh], frozenset()):
             self._told_alert(alert, news)
+
+    async def _save_when_it_lasts(self) -> None:
+        """Write the open incident, unless it closes at once: then writing it twice would only delay the remedy."""
+        await workflow.sleep(SAVE_AFTER, summary="the incident is listed as open")
+        await uninterrupted(self._save())
 
     async def _save(self) -> None:
         await workflow.execute_activity(

@@ -1,8 +1,8 @@
 """A workflow's audit records on their way to the store.
 
 Records are made in the order of events and written behind: the history holds them until then, so nothing is lost when a
-process dies. They are written before every longer wait and before the workflow ends; a store that is down delays the
-end, never the remedy.
+process dies. They are written together, a second after the first of them, and before the workflow ends; a store that is
+down delays the end, never the remedy.
 
 They are written by ordinary activities, whose input is in the history before they run. A local activity would write
 first: when the worker then dies, or a signal comes in between, the task is done again with another time or in another
@@ -27,14 +27,19 @@ WRITE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_
 class Journal:
     """Counts and keeps the records of one workflow until they are written."""
 
-    def __init__(self, incident: str = "") -> None:
+    def __init__(self, incident: str = "", opening: tuple[AuditRecord, ...] = ()) -> None:
         self.incident = incident
         """Whose records they are."""
         info = workflow.info()
         self._writer = f"{info.workflow_id}:{info.run_id[:8]}"
-        self._waiting: list[AuditRecord] = []
+        self._waiting: list[AuditRecord] = list(opening)
         self._sequence = 0
         self._lock = asyncio.Lock()
+
+    @property
+    def unwritten(self) -> tuple[AuditRecord, ...]:
+        """The first records that wait."""
+        return tuple(self._waiting[:MAX_RECORDS])
 
     def record(self, kind: AuditKind, message: str, *, step: str = "", actor: str = "halon", data: JsonObject) -> None:
         """Add a record; it is written with the next flush."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from datetime import timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
@@ -24,6 +25,7 @@ from halon.contracts.run import (
     RunStatus,
 )
 from halon.core import story
+from halon.core.flow import stopped, uninterrupted
 from halon.core.interpreter import interpret
 from halon.core.runtime import Event, Gate
 from workflows.attributes import OUTCOME, STATE, WAITING, upsert
@@ -34,6 +36,9 @@ from workflows.runtime import TemporalRuntime
 MAX_STORY = 200
 """Lines that the query `status` gives; the audit chain has all of them."""
 
+WRITE_AFTER = timedelta(seconds=1)
+"""How long records gather before they are written together; a run that is over sooner writes them at its end."""
+
 
 @workflow.defn(name=REMEDIATION_WORKFLOW)
 class Remediation:
@@ -43,21 +48,22 @@ class Remediation:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._desk = Desk()
-        self._journal = Journal(spec.incident)
+        self._journal = Journal(spec.incident, spec.opening)
         self._runtime = TemporalRuntime(spec.incident, self._desk, on_event=self._tell, on_change=self._show)
         self._story: deque[str] = deque(maxlen=MAX_STORY)
         self._result: RunResult | None = None
         self._undoing = False
         self._waiting = False
-        self._flush: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, spec: RunSpec) -> RunResult:
         """Carry the run to its end, then see that its records are written and its handlers have answered."""
-        self._runtime.flush = self._flush_soon
         self._result = await interpret(spec, self._runtime)
         upsert(STATE.value_set("closed"), OUTCOME.value_set(self._result.outcome.value))
         self._show()
+        if self._writing is not None:
+            await stopped(self._writing)
         await self._journal.flush()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._result
@@ -149,6 +155,7 @@ class Remediation:
             self._undoing = True
         self._story.append(story.line(workflow.now(), event))
         self._journal.record(event.kind, event.message, step=event.step, actor=event.actor, data=event.data)
+        self._write_soon()
         self._show()
 
     def _show(self) -> None:
@@ -161,10 +168,14 @@ class Remediation:
         asked = [story.gate_text(gate, workflow.info().workflow_id, approved) for gate, approved in gates]
         workflow.set_current_details(story.details(headline, asked, list(self._story), self._result))
 
-    def _flush_soon(self) -> None:
-        """Write the records behind the run's back, so that no remedy waits for the store."""
-        if self._flush is None or self._flush.done():
-            self._flush = asyncio.create_task(self._journal.flush())
+    def _write_soon(self) -> None:
+        """Have the records written behind the run's back, so that no remedy waits for the store."""
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        await workflow.sleep(WRITE_AFTER, summary="records gather")
+        await uninterrupted(self._journal.flush())
 
 
 def _open(gate: Gate, approved: tuple[str, ...]) -> OpenGate:

@@ -27,8 +27,6 @@ READ_WITHIN = timedelta(minutes=2)
 APPLY_WITHIN = timedelta(minutes=5)
 """Bound on an apply with all its attempts; afterwards its effect is unknown and undo looks what is there."""
 POLL = timedelta(milliseconds=500)
-LONG = timedelta(seconds=2)
-"""A wait from which on the records are written first, so that whoever looks meanwhile sees them."""
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
 _UNSENT = frozenset({"invalid_input", "misconfigured"})
@@ -47,7 +45,6 @@ class TemporalRuntime:
         self._desk = desk
         self._on_event = on_event
         self._on_change = on_change
-        self.flush: Callable[[], Any] = _nothing
         self.cleared = False
         """Whether all of the incident's alerts have resolved; the workflow's handler sets it."""
 
@@ -56,15 +53,13 @@ class TemporalRuntime:
         return workflow.now()
 
     async def sleep(self, duration: timedelta, why: str) -> None:
-        """A durable timer; a longer wait is the moment to write records."""
-        if duration >= LONG:
-            self.flush()
-        await self.deadline(duration, why)
-
-    async def deadline(self, duration: timedelta, why: str) -> None:
         """A durable timer with its reason on the timeline."""
         if duration > timedelta():
             await workflow.sleep(duration, summary=why)
+
+    async def deadline(self, duration: timedelta, why: str) -> None:
+        """The same: the interpreter keeps apart what it waits for and what bounds a wait."""
+        await self.sleep(duration, why)
 
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
         """Run the activity that is named like the action."""
@@ -87,7 +82,6 @@ class TemporalRuntime:
 
     async def confirm(self, plan: Plan, step: str, within: timedelta) -> Settlement:
         """Run `<action>.confirm`, which the server repeats until the effect is there."""
-        self.flush()
         request = ConfirmRequest(plan=plan, incident=self._incident, step=step, poll=POLL)
         try:
             return await self._run(f"{plan.action}.confirm", request, Settlement, within, step)
@@ -100,7 +94,6 @@ class TemporalRuntime:
         """Put the question on the desk and show it."""
         self._desk.put(gate)
         self._on_change()
-        self.flush()
 
     async def decision(self, gate: Gate) -> Decision:
         """The next decision that a handler has laid on the desk."""
@@ -154,7 +147,3 @@ def _failed(error: ActivityError) -> ActionFailed:
     if late:
         return ActionFailed("no worker answered in time", kind="timeout")
     return ActionFailed(str(cause or error), kind="failed")
-
-
-def _nothing() -> None:
-    """Before a workflow has begun there is nothing to flush."""

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from halon.contracts.alert import Alert
+from halon.contracts.audit import AuditRecord
 from halon.contracts.base import Contract, Duration, JsonObject
+from halon.contracts.bookkeeping import MAX_RECORDS
 from halon.contracts.decision import DecisionInput, Verdict
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Effect, Plan
@@ -31,6 +33,9 @@ class RunSpec(Contract):
     dry_run: bool = False
     """Plan everything, change nothing."""
     started_by: str = ""
+    opening: Annotated[tuple[AuditRecord, ...], Field(max_length=MAX_RECORDS)] = ()
+    """The incident's records so far, which the run writes before its own, so that the chain tells them in order. The
+    incident writes them as well, in case no run comes of it; a record is the same however often it is written."""
 
 
 class Decide(DecisionInput):
