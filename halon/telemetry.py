@@ -17,6 +17,7 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
@@ -29,6 +30,15 @@ from halon.settings import Settings
 
 MAX_LINE = 16_000
 """Bytes of a log line's JSON, before markers of what was cut."""
+
+_VIEWS = (
+    # By themselves these carry the Host header, which lets anyone make a new series with every request.
+    View(instrument_name="http.server.duration", attribute_keys={"http.method", "http.status_code", "http.target"}),
+    View(instrument_name="http.client.duration", attribute_keys={"http.method", "http.status_code"}),
+    View(instrument_name="http.*size", aggregation=DropAggregation()),
+    View(instrument_name="http.server.active_requests", aggregation=DropAggregation()),
+)
+"""What is kept of the measurements of HTTP that the instrumentations make."""
 
 
 class Telemetry:
@@ -90,7 +100,7 @@ def setup(service: str, settings: Settings) -> Telemetry:
         tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     registry = CollectorRegistry()
     reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
-    meters = MeterProvider(metric_readers=[reader], resource=resource, shutdown_on_exit=False)
+    meters = MeterProvider(metric_readers=[reader], resource=resource, views=_VIEWS, shutdown_on_exit=False)
     trace.set_tracer_provider(tracing)
     metrics.set_meter_provider(meters)
     for instrumentor in (HTTPXClientInstrumentor(), AioHttpClientInstrumentor()):

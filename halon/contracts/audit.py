@@ -14,6 +14,7 @@ class AuditKind(StrEnum):
     ALERT_RESOLVED = "alert.resolved"
     ALERT_UNMATCHED = "alert.unmatched"
     ALERT_SUPPRESSED = "alert.suppressed"
+    ALERT_REJECTED = "alert.rejected"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_CLOSED = "incident.closed"
     PLAYBOOK_MATCHED = "playbook.matched"

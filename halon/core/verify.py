@@ -1,5 +1,6 @@
 """Verification: look again and again until the effect shows, and hold it. No data is not success."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,11 @@ from halon.contracts.base import Json, format_duration, is_object
 from halon.contracts.plan import ActionCall
 from halon.contracts.playbook import VerifyStep
 from halon.core.expressions import EvaluationError, condition
-from halon.core.frame import Scope, StepFailed, hydrate, rendered, small
+from halon.core.frame import Scope, StepFailed, hydrate, rendered
 from halon.core.runtime import ActionFailed, Event, Runtime
 
+_MAX_SEEN = 256
+"""Characters of the last answer in a reason."""
 MIN_LOOK = timedelta(seconds=5)
 """A last look is given at least this long."""
 
@@ -75,7 +78,8 @@ class Verification:
             return False
         output = hydrate(result.output, result.hints)
         self.answer, self.output = result.output, output
-        self._seen = str(small(result.output, 256).popitem()[1])
+        seen = json.dumps(result.output, ensure_ascii=False)
+        self._seen = seen if len(seen) <= _MAX_SEEN else f"{seen[:_MAX_SEEN]}…"
         if output is None or (is_object(output) and output.get("no_data") is True):
             self._data, self._seen = False, "the query answered, but without data"
             return False

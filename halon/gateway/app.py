@@ -1,6 +1,7 @@
 """The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from opentelemetry import metrics
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
@@ -30,6 +32,12 @@ from halon.telemetry import Telemetry
 BUSY_RETRY_AFTER = timedelta(seconds=2)
 UNAVAILABLE_RETRY_AFTER = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
+_meter = metrics.get_meter("halon.gateway")
+_refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
+_open = _meter.create_gauge("halon.incidents.open", description="Incidents that are open, in the whole installation")
+_waiting = _meter.create_gauge(
+    "halon.approvals.waiting", description="Runs that wait for people to decide, in the whole installation"
+)
 
 _UNTRACED = "healthz,readyz,metrics"
 _WEBHOOK_BODY: dict[str, Any] = {
@@ -78,6 +86,16 @@ class Webhooks:
             Refusal: it is not taken, and why.
             ClientDisconnect: the sender is gone.
         """
+        try:
+            return await self._received(source, request)
+        except Refusal as refusal:
+            # What stands in the path may be anything: only names of sources are counted by name.
+            known = source if source in self._doors else "unknown"
+            _refusals.add(1, {"source": known, "status": refusal.status.value})
+            log.warning("request.refused", source=known, status=refusal.status.value, reason=refusal.detail)
+            raise
+
+    async def _received(self, source: str, request: Request) -> Receipt:
         door = self._doors.get(source)
         if door is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "there is no such source; halon.yaml names them in `gateway.sources`")
@@ -90,13 +108,16 @@ class Webhooks:
             require_json(request)
             parsed = await self._parsed(door, request)
             try:
-                return await self._intake.take(source, parsed)
+                receipt = await self._intake.take(source, parsed)
             except TransientError as error:
                 headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
             except PermanentError as error:
-                log.warning("alerts.refused", source=source, reason=str(error))
                 raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+        if parsed.rejected and not parsed.alerts:
+            detail = "no alert in the body can be taken"
+            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=receipt.errors)
+        return receipt
 
     async def _parsed(self, door: Door, request: Request) -> Parsed:
         raw = await read_body(request, self._settings.max_body, self._settings.body_timeout)
@@ -104,17 +125,13 @@ class Webhooks:
         if not door.auth.accepts(request.headers, raw, now):
             raise _unauthorized(door.auth)
         try:
-            parsed = door.source.parse(parse_json(raw), dict(request.headers), now)
+            return door.source.parse(parse_json(raw), dict(request.headers), now)
         except BadJson as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except InvalidInput as error:
             raise Refusal(
                 HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=bounded_problems(error.problems)
             ) from error
-        if parsed.rejected and not parsed.alerts:
-            detail = "no alert in the body can be taken"
-            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=bounded_problems(parsed.rejected))
-        return parsed
 
 
 def utc_now() -> datetime:
@@ -150,7 +167,7 @@ def create_app(  # the six things that a gateway is made of
     install_problems(app)
     _add_webhooks(app, webhooks)
     _add_probes(app, {"catalogue": _catalogue_check(catalogue), "store": store.check, "temporal": dispatcher.check})
-    _add_metrics(app, telemetry)
+    _add_metrics(app, telemetry, dispatcher)
     describe_problems(app)
     FastAPIInstrumentor.instrument_app(
         app,
@@ -200,7 +217,7 @@ def _add_probes(app: FastAPI, checks: Mapping[str, Callable[[], Awaitable[None]]
         return JSONResponse(answer.model_dump(), status_code=200 if answer.ready else 503)
 
 
-def _add_metrics(app: FastAPI, telemetry: Telemetry) -> None:
+def _add_metrics(app: FastAPI, telemetry: Telemetry, dispatcher: Dispatcher) -> None:
     @app.get(
         "/metrics",
         response_class=Response,
@@ -209,6 +226,14 @@ def _add_metrics(app: FastAPI, telemetry: Telemetry) -> None:
         operation_id="metrics",
     )
     async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]  # registered
+        try:
+            work = await dispatcher.open_work()
+            counts = (float(work.incidents), float(work.waiting))
+        except TransientError as error:
+            log.debug("work.uncounted", reason=str(error))
+            counts = (math.nan, math.nan)  # not known, which is not zero
+        _open.set(counts[0])
+        _waiting.set(counts[1])
         body, media_type = telemetry.render_metrics()
         return Response(body, media_type=media_type)
 

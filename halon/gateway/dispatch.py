@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.incident import MAX_BATCH, AlertBatch
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
-from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW
+from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
 from halon.core.grouping import AlertGroup
 from halon.core.library import incident_input
 from halon.errors import PermanentError, TransientError
@@ -29,17 +30,39 @@ _RETRY_AFTER = timedelta(seconds=5)
 _CHECK_TIMEOUT = timedelta(seconds=2)
 _SHOWN_LABELS = 20
 _SHOWN_VALUE = 120
+_OPEN = f"WorkflowType = '{INCIDENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
+_WAITING = (
+    f"WorkflowType = '{REMEDIATION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {SearchAttribute.WAITING} = true"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What is going on in the whole installation, not only through this gateway."""
+
+    incidents: int
+    """Incidents that are open."""
+    waiting: int
+    """Runs that wait for people to decide."""
 
 
 class Dispatcher(Protocol):
     """Hands groups of alerts to whatever runs incidents."""
 
-    async def dispatch(self, group: AlertGroup) -> None:
-        """Hand over; returns once the alerts are durable.
+    async def dispatch(self, group: AlertGroup) -> bool:
+        """Hand over; returns once the alerts are durable, and whether anybody takes them.
 
         Raises:
             TransientError: they may not be; the sender has to send them again.
             PermanentError: sending them again cannot help.
+        """
+        ...
+
+    async def open_work(self) -> OpenWork:
+        """Count what is going on.
+
+        Raises:
+            TransientError: it cannot be counted now.
         """
         ...
 
@@ -70,10 +93,10 @@ class TemporalDispatcher:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
-    async def dispatch(self, group: AlertGroup) -> None:
+    async def dispatch(self, group: AlertGroup) -> bool:
         """Signal the incident, starting it when an alert fires and none runs.
 
-        A group that has only resolved alerts starts nothing: without an incident nobody waits for them.
+        A group that has only resolved alerts starts nothing: without an incident nobody takes them.
 
         Raises:
             TransientError: Temporal did not accept in time, or not at all.
@@ -83,13 +106,35 @@ class TemporalDispatcher:
         try:
             async with asyncio.timeout(self._timeout.total_seconds()), self._slots:
                 for batch in batches(group.alerts):
-                    await (self._signal_with_start(group, batch) if starts else self._signal(group, batch))
+                    if starts:
+                        await self._signal_with_start(group, batch)
+                    elif not await self._signal(group, batch):
+                        return False
         except TimeoutError as error:
             raise TransientError("Temporal did not accept the alerts in time", retry_after=_RETRY_AFTER) from error
         except RPCError as error:
             raise _translated(error) from error
         except RuntimeError as error:  # what the client raises as long as it has never been connected
             raise _unreachable(error) from error
+        return True
+
+    async def open_work(self) -> OpenWork:
+        """Ask Temporal, whose answer may be a second old.
+
+        Raises:
+            TransientError: Temporal does not answer, or `halon setup` was not done.
+        """
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT.total_seconds()):
+                incidents = await self._client.count_workflows(_OPEN, rpc_timeout=_CHECK_TIMEOUT)
+                waiting = await self._client.count_workflows(_WAITING, rpc_timeout=_CHECK_TIMEOUT)
+        except TimeoutError as error:
+            raise TransientError("Temporal does not answer in time") from error
+        except RPCError as error:
+            raise TransientError(f"Temporal: {cut_text(error.message, 200)}") from error
+        except RuntimeError as error:
+            raise _unreachable(error) from error
+        return OpenWork(incidents=incidents.count, waiting=waiting.count)
 
     async def check(self) -> None:
         """Ask for the namespace.
@@ -126,12 +171,14 @@ class TemporalDispatcher:
             rpc_timeout=self._timeout,
         )
 
-    async def _signal(self, group: AlertGroup, batch: AlertBatch) -> None:
+    async def _signal(self, group: AlertGroup, batch: AlertBatch) -> bool:
         try:
             await self._client.get_workflow_handle(group.id).signal(ALERTS_SIGNAL, batch, rpc_timeout=self._timeout)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND or _no_namespace(error):
                 raise
+            return False
+        return True
 
 
 def batches(alerts: Sequence[Alert]) -> Iterator[AlertBatch]:

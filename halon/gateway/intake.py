@@ -10,19 +10,18 @@ from opentelemetry import metrics
 from pydantic import BaseModel, Field
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.audit import AuditKind, AuditRecord
+from halon.contracts.audit import AuditRecord
 from halon.contracts.playbook import Playbook
-from halon.core.grouping import AlertGroup, Triage, Unmatched, triage
+from halon.core.grouping import AlertGroup, Unmatched, triage
 from halon.errors import TransientError
 from halon.gateway.dispatch import Dispatcher
 from halon.gateway.parsing import Parsed, bounded_problems
-from halon.redaction import cut_text
+from halon.gateway.records import NO_INCIDENT, flaw_records, reason_of, suppressed_record, unmatched_record
 from halon.store.audit import MAX_APPEND
 from halon.store.store import Store
 
 MAX_LISTED = 100
 """Alerts that an answer tells of one by one; all are counted."""
-_MAX_REASON = 300
 
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
@@ -38,19 +37,39 @@ class Fate(BaseModel):
     incidents: list[str] = Field(default=[], description="Workflow ids of the incidents that got it.")
     playbooks: list[str] = Field(default=[], description="Playbooks whose trigger takes it.")
     unmatched: str = Field(default="", description="Why no playbook takes it.")
+    suppressed: str = Field(default="", description="Why nothing is done about it, although a playbook takes it.")
 
 
 class Receipt(BaseModel):
-    """The alerts that are accepted are durable."""
+    """The alerts that are matched are durable."""
 
     received: int
-    matched: int
+    matched: int = Field(description="Alerts that an incident has.")
+    suppressed: int = Field(description="Resolved alerts of which no incident is open.")
     unmatched: int
     rejected: int
     truncated: int = Field(default=0, description="Alerts that the sender says it left out.")
     incidents: list[str] = Field(default=[], description="Workflow ids of the incidents, at most a hundred.")
     alerts: list[Fate] = Field(default=[], description="What became of each alert, at most a hundred.")
     errors: list[str] = Field(default=[], description="One line for each alert that was rejected, naming the field.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Where each alert of a request went. Alerts are told apart by identity: the same one may stand there twice."""
+
+    taken: Sequence[AlertGroup]
+    """Groups that an incident has."""
+    playbooks: Mapping[int, Sequence[str]]
+    """Names of the playbooks whose trigger takes an alert."""
+    unmatched: Mapping[int, Unmatched]
+    suppressed: Mapping[int, Alert]
+
+    def result(self, alert: Alert) -> str:
+        """Give the word for what became of an alert."""
+        if id(alert) in self.unmatched:
+            return "unmatched"
+        return "suppressed" if id(alert) in self.suppressed else "matched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Intake:
     clock: Callable[[], datetime]
 
     async def take(self, source: str, parsed: Parsed) -> Receipt:
-        """Hand the alerts over and record those that no playbook takes.
+        """Hand the alerts over and record those that come to no incident.
 
         The record comes second, so that a store that is down does not keep a remediation from starting; and it is asked
         for only when nothing was handed over, because the sender's next try would count those alerts twice.
@@ -73,35 +92,38 @@ class Intake:
             PermanentError: Temporal will never accept one of the incidents.
         """
         now = self.clock()
-        sorted_ = triage(self.catalogue.values(), parsed.alerts, now)
-        await self._dispatch(sorted_.groups)
+        triaged = triage(self.catalogue.values(), parsed.alerts, now)
+        sorted_ = _sorted(triaged.groups, await self._dispatch(triaged.groups), triaged.unmatched)
+        records = [
+            *(unmatched_record(source, one, now) for one in sorted_.unmatched.values()),
+            *(suppressed_record(source, one, now) for one in sorted_.suppressed.values()),
+            *flaw_records(source, parsed, now),
+        ]
         try:
-            await self._record(source, sorted_.unmatched, now)
+            await self._record(records)
         except TransientError as error:
-            if not sorted_.groups:
+            if not sorted_.taken:
                 raise
-            log.warning("alerts.unrecorded", source=source, alerts=len(sorted_.unmatched), reason=str(error))
+            log.warning("alerts.unrecorded", source=source, records=len(records), reason=str(error))
         self._count(source, parsed, sorted_)
         return _receipt(parsed, sorted_)
 
-    async def _dispatch(self, groups: Sequence[AlertGroup]) -> None:
+    async def _dispatch(self, groups: Sequence[AlertGroup]) -> list[bool]:
         """Hand over every group, also when one fails: the others must not wait for the sender's next try."""
         results = await asyncio.gather(*(self.dispatcher.dispatch(group) for group in groups), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             # When one may still succeed, the sender has to come back, whatever else went wrong.
             raise min(failures, key=lambda error: not isinstance(error, TransientError))
+        return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _record(self, source: str, unmatched: Sequence[Unmatched], now: datetime) -> None:
-        records = [_unmatched_record(source, one, now) for one in unmatched]
+    async def _record(self, records: Sequence[AuditRecord]) -> None:
         for start in range(0, len(records), MAX_APPEND):
             await self.store.audit.append(records[start : start + MAX_APPEND], first_wins=True)
 
-    def _count(self, source: str, parsed: Parsed, sorted_: Triage) -> None:
-        lost = {id(one.alert) for one in sorted_.unmatched}
+    def _count(self, source: str, parsed: Parsed, sorted_: Sorted) -> None:
         for alert in parsed.alerts:
-            result = "unmatched" if id(alert) in lost else "matched"
-            _alerts.add(1, {"source": source, "status": alert.status.value, "result": result})
+            _alerts.add(1, {"source": source, "status": alert.status.value, "result": sorted_.result(alert)})
         if parsed.rejected:
             _alerts.add(len(parsed.rejected), {"source": source, "status": "unknown", "result": "rejected"})
             log.warning("alerts.rejected", source=source, problems=bounded_problems(parsed.rejected))
@@ -112,64 +134,53 @@ class Intake:
             "alerts.received",
             source=source,
             alerts=len(parsed.alerts),
-            unmatched=len(lost),
-            incidents=[group.id for group in sorted_.groups[:MAX_LISTED]],
+            unmatched=len(sorted_.unmatched),
+            suppressed=len(sorted_.suppressed),
+            incidents=[group.id for group in sorted_.taken[:MAX_LISTED]],
         )
 
 
-def _unmatched_record(source: str, one: Unmatched, now: datetime) -> AuditRecord:
-    """Tell that nobody takes an alert: once a day for each episode and status, however often it is sent."""
-    alert = one.alert
-    return AuditRecord(
-        incident=f"unmatched-{now:%Y-%m-%d}",
-        writer=f"gateway/{source}/{alert.episode}/{alert.status.value}",
-        sequence=1,
-        at=now,
-        kind=AuditKind.ALERT_UNMATCHED,
-        message=f"No playbook takes alert {cut_text(alert.name, 100)} ({alert.status.value}): {_reason(one)}",
-        data={
-            "source": source,
-            "name": alert.name,
-            "fingerprint": alert.fingerprint,
-            "status": alert.status.value,
-            "severity": alert.severity,
-            "labels": dict(alert.labels),
-            "starts_at": alert.starts_at.isoformat(),
-        },
+def _sorted(groups: Sequence[AlertGroup], taken: Sequence[bool], unmatched: Sequence[Unmatched]) -> Sorted:
+    playbooks: dict[int, list[str]] = {}
+    for group in groups:
+        for alert in group.alerts:
+            playbooks.setdefault(id(alert), []).append(group.playbook.metadata.name)
+    kept = [group for group, is_taken in zip(groups, taken, strict=True) if is_taken]
+    somewhere = {id(alert) for group in kept for alert in group.alerts}
+    return Sorted(
+        taken=kept,
+        playbooks=playbooks,
+        unmatched={id(one.alert): one for one in unmatched},
+        suppressed={id(alert): alert for group in groups for alert in group.alerts if id(alert) not in somewhere},
     )
 
 
-def _reason(one: Unmatched) -> str:
-    if not one.reasons:
-        return "no trigger names it"
-    return cut_text("; ".join(one.reasons), _MAX_REASON)
-
-
-def _receipt(parsed: Parsed, sorted_: Triage) -> Receipt:
-    unmatched = {id(one.alert): one for one in sorted_.unmatched}
-    taken: dict[int, list[AlertGroup]] = {}
-    for group in sorted_.groups:
+def _receipt(parsed: Parsed, sorted_: Sorted) -> Receipt:
+    incidents: dict[int, list[str]] = {}
+    for group in sorted_.taken:
         for alert in group.alerts:
-            taken.setdefault(id(alert), []).append(group)
+            incidents.setdefault(id(alert), []).append(group.id)
     return Receipt(
         received=len(parsed.alerts) + len(parsed.rejected),
-        matched=len(parsed.alerts) - len(unmatched),
-        unmatched=len(unmatched),
+        matched=len(parsed.alerts) - len(sorted_.unmatched) - len(sorted_.suppressed),
+        suppressed=len(sorted_.suppressed),
+        unmatched=len(sorted_.unmatched),
         rejected=len(parsed.rejected),
         truncated=parsed.truncated,
-        incidents=[group.id for group in sorted_.groups[:MAX_LISTED]],
-        alerts=[_fate(alert, taken, unmatched) for alert in parsed.alerts[:MAX_LISTED]],
+        incidents=[group.id for group in sorted_.taken[:MAX_LISTED]],
+        alerts=[_fate(alert, sorted_, incidents.get(id(alert), [])) for alert in parsed.alerts[:MAX_LISTED]],
         errors=bounded_problems(parsed.rejected),
     )
 
 
-def _fate(alert: Alert, taken: Mapping[int, Sequence[AlertGroup]], unmatched: Mapping[int, Unmatched]) -> Fate:
-    groups = taken.get(id(alert), ())
+def _fate(alert: Alert, sorted_: Sorted, incidents: list[str]) -> Fate:
+    unmatched = sorted_.unmatched.get(id(alert))
     return Fate(
         name=alert.name,
         fingerprint=alert.fingerprint,
         status=alert.status,
-        incidents=[group.id for group in groups],
-        playbooks=[group.playbook.metadata.name for group in groups],
-        unmatched=_reason(unmatched[id(alert)]) if id(alert) in unmatched else "",
+        incidents=incidents,
+        playbooks=list(sorted_.playbooks.get(id(alert), ())),
+        unmatched=reason_of(unmatched) if unmatched else "",
+        suppressed=NO_INCIDENT if id(alert) in sorted_.suppressed else "",
     )

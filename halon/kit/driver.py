@@ -6,16 +6,17 @@ server tries it again. What an action means is in `halon.kit.lifecycle`.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.trace import Status, StatusCode
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.plan import Applied, Plan, ReadResult, Settlement
@@ -51,6 +52,12 @@ _KINDS: tuple[tuple[type[PermanentError], str], ...] = (
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("halon.kit")
+_durations = metrics.get_meter("halon.kit").create_histogram(
+    "halon.action.duration",
+    unit="s",
+    description="How long an attempt at a phase of an action took, by action, phase and result",
+    explicit_bucket_boundaries_advisory=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 45),
+)
 
 T = TypeVar("T")
 
@@ -97,7 +104,8 @@ def _confirm(name: str, edge: "_Edge") -> Callable[..., Any]:
         settlement = await edge.run(name, "confirm", request, lambda: edge.lifecycle.confirm(request))
         if settlement.state == "waiting":
             delay = request.poll * min(2 ** min(activity.info().attempt - 1, 10), _SLOWEST_POLL)
-            raise ApplicationError(settlement.reason, type="waiting", next_retry_delay=delay)
+            benign = ApplicationErrorCategory.BENIGN  # not yet there is no failure to log
+            raise ApplicationError(settlement.reason, type="waiting", next_retry_delay=delay, category=benign)
         return settlement
 
     return confirm
@@ -124,6 +132,11 @@ class _Edge:
         """
         log = _log.bind(action=name, phase=phase, incident=request.incident, step=request.step)
         attributes = {"halon.action": name, "halon.incident": request.incident, "halon.step": request.step}
+        begun = time.perf_counter()
+
+        def measure(result: str) -> None:
+            _durations.record(time.perf_counter() - begun, {"action": name, "phase": phase, "result": result})
+
         with _tracer.start_as_current_span(
             f"{phase} {name}", attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -133,12 +146,14 @@ class _Edge:
                     answer = await call()
             except Exception as error:  # the edge: everything becomes Temporal's error, none is dropped
                 failure = translated(error, f"{name} ({phase})")
+                measure(failure.type or "failed")
                 span.set_status(Status(StatusCode.ERROR, failure.message))
                 unexpected = not isinstance(error, HalonError | TimeoutError)
                 log.warning(
                     "action failed", kind=failure.type, reason=failure.message, exc_info=error if unexpected else None
                 )
                 raise failure from (None if unexpected else error)
+            measure("ok")
             log.info("action ran", **_said(answer))
             return answer
 

@@ -19,7 +19,11 @@ def mismatches(value: Json, action: ActionSchema) -> list[tuple[Path, str]]:
     if action.output is None:
         return []
     partial = cast("JsonObject", _without_required(action.output))
-    found = [(path, message) for path, message, _ in complaints(value, partial, frozenset())]
+    # Complaints are worded for parameters; here they are about what an action answers.
+    found = [
+        (path, message.replace("unknown parameter", "it has no field", 1))
+        for path, message, _ in complaints(value, partial, frozenset())
+    ]
     if found:
         return found
     # What the schema cannot say: that text at these places is read as a duration or a time.

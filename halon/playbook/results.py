@@ -138,4 +138,6 @@ def _details(result: TestResult) -> Iterator[str]:
 def _shown(value: Json) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_shown(one) for one in value)}]"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value) if value is not None else "nothing"

@@ -101,7 +101,9 @@ class _Bench:
         )
         ran = run_virtually(spec, world, _course(test, opening.start))
         problems = [problem(self._document, (*at, "given"), message) for message in dict.fromkeys(world.missing)]
-        return self._result(test, at, problems=problems, differences=list(_compare(test, ran)), ran=ran)
+        if problems:
+            return self._result(test, at, problems=problems)
+        return self._result(test, at, differences=list(_compare(test, ran)), ran=ran)
 
     def _result(
         self,
@@ -120,7 +122,7 @@ class _Bench:
             line=self._document.position(at).line,
             status="wrong" if problems else "failed" if differences else "passed",
             differences=tuple(differences or ()),
-            problems=tuple(problems or ()),
+            problems=tuple(sorted(problems or (), key=lambda one: (one.line, one.column))),
             timeline=_timeline(ran) if ran else (),
             took=ran.took if ran else timedelta(),
             result=ran.result if ran else result,
@@ -258,8 +260,14 @@ def _compare(test: PlaybookTest, ran: VirtualRun) -> Iterator[Difference]:
     within = test.expect.within
     if within is not None and ran.took > within:
         yield Difference("within", format_duration(within), format_duration(ran.took))
+    for step in dict.fromkeys(one.step for one in ran.unused if not _was_asked(one.step, asked)):
+        yield Difference("decide", step, "nobody asked", "the run came to its end without this question")
     if ran.left_over:
         yield Difference("left over", "nothing", list(ran.left_over), "a defect of Halon: please report it")
+
+
+def _was_asked(step: str, asked: tuple[str, ...]) -> bool:
+    return any(step in {path, path.rpartition(".")[2]} for path in asked)
 
 
 def _matched(expected: bool | None, *, matched: bool) -> Iterator[Difference]:  # noqa: FBT001  # as the test says it

@@ -37,8 +37,8 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, new: Sequence[AuditRecord], *, first_wins: bool = False) -> int:
-        """Write records in one transaction, all or none, in their order; give how many were not there yet.
+    async def append(self, new: Sequence[AuditRecord], *, first_wins: bool = False) -> list[AuditRecord]:
+        """Write records in one transaction, all or none, in their order; give those that were not there yet.
 
         Writing a record again changes nothing. `first_wins` is for writers whose repeats differ in what does not
         matter, such as the time at which the same alert came again: the record that is there stays.
@@ -48,7 +48,7 @@ class Audit:
             TransientError: the store does not answer.
         """
         if not new:
-            return 0
+            return []
         if len(new) > MAX_APPEND:
             raise InvalidInput(f"an append takes at most {MAX_APPEND} records, not {len(new)}")
         wanted: dict[str, AuditRecord] = {}
@@ -64,7 +64,7 @@ class Audit:
             fresh = [record for record in wanted.values() if record.id not in there]
             if fresh:
                 await _write(connection, fresh)
-        return len(fresh)
+        return fresh
 
     async def records(self, incident: str, after: int = 0, limit: int = MAX_PAGE) -> list[StoredRecord]:
         """Give an incident's records behind position `after`, in order, at most `limit` of them.

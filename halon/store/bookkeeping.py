@@ -3,12 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry import metrics
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from halon.contracts.audit import AuditKind, AuditRecord
 from halon.contracts.bookkeeping import APPEND, CLAIM, SAVE, AppendRequest, ClaimAnswer, ClaimRequest, SaveRequest
+from halon.core.ids import group_of
 from halon.errors import PermanentError
 from halon.store.store import Store
+
+_meter = metrics.get_meter("halon.store")
+_records = _meter.create_counter("halon.audit.records", description="Audit records written, by kind")
+_opened = _meter.create_counter("halon.incidents.opened", description="Incidents opened, by playbook")
+_closed = _meter.create_counter("halon.incidents.closed", description="Incidents closed, by playbook and outcome")
+_finished = _meter.create_counter("halon.runs.finished", description="Runs finished, by playbook and outcome")
+_ENDS = {AuditKind.INCIDENT_CLOSED: _closed, AuditKind.RUN_FINISHED: _finished}
 
 
 class Bookkeeping:
@@ -25,9 +35,11 @@ class Bookkeeping:
     async def append(self, request: AppendRequest) -> None:
         """Append audit records; those that are there already stay as they are."""
         try:
-            await self._store.audit.append(request.records)
+            fresh = await self._store.audit.append(request.records)
         except PermanentError as error:
             raise _final(error) from error
+        for record in fresh:
+            _count(record)
 
     @activity.defn(name=CLAIM)
     async def claim(self, request: ClaimRequest) -> ClaimAnswer:
@@ -42,6 +54,16 @@ class Bookkeeping:
         await self._store.incidents.upsert(request.row)
         if request.release:
             await self._store.incidents.release(request.row.group, request.row.run_id)
+
+
+def _count(record: AuditRecord) -> None:
+    """Count what a record tells. Only records that were not there yet are: an attempt that is repeated counts once."""
+    _records.add(1, {"kind": record.kind.value})
+    playbook = group_of(record.incident).rpartition("-")[0]
+    if record.kind is AuditKind.INCIDENT_OPENED:
+        _opened.add(1, {"playbook": playbook})
+    if record.kind in _ENDS:
+        _ENDS[record.kind].add(1, {"playbook": playbook, "outcome": str(record.data.get("outcome", ""))})
 
 
 def _final(error: PermanentError) -> ApplicationError:

@@ -9,7 +9,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PATH = re.compile(r"`((?:activities|benchmarks|deploy|docs|halon|playbooks|requirements|tests|workflows)/[\w./-]+\.\w+)`")
+PATH = re.compile(
+    r"`((?:activities|benchmarks|deploy|docs|halon|playbooks|requirements|tests|workflows)/[\w./-]+\.\w+)`"
+)
 MAKE = re.compile(r"(?:^ {4}|`)make ([a-z][a-z-]*)", re.MULTILINE)
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 

@@ -6,10 +6,10 @@ workflow of the bench, which the activity starts that writes the question down.
 
 import contextlib
 import sysconfig
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,17 +29,18 @@ from halon.contracts.audit import AuditKind, AuditRecord
 from halon.contracts.base import Json
 from halon.contracts.bookkeeping import APPEND, AppendRequest
 from halon.contracts.decision import DecisionInput, Verdict
-from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import APPROVE_SIGNAL, CLEARED_SIGNAL, DENY_SIGNAL
 from halon.core.runtime import ActionFailed
 from halon.core.virtual import Answer, Reply
 from halon.playbook.scripted import ScriptedWorld
-from workflows.remediation import Remediation
+from workflows.remediation import WRITE_AFTER, Remediation
 
 QUEUE = "conformance"
 _BETWEEN = timedelta(milliseconds=200)
 """Between two replies of one instant, so that the first has been counted when the next one comes."""
+_GATHERED = WRITE_AFTER + timedelta(seconds=1)
+"""After a question, the record of it has been written: records gather before they are."""
 _ANSWERED = frozenset({AuditKind.APPROVED, AuditKind.DENIED, AuditKind.EXPIRED})
 _POLL = timedelta(minutes=1)
 """Between looks for what is not there yet."""
@@ -55,10 +56,10 @@ class Outside:
         self._dropped = False
 
     @workflow.run
-    async def run(self, run: str, after: float, signal: str, value: Any) -> None:
-        """After so many seconds send `signal`; without a name of one, cancel."""
+    async def run(self, run: str, at: float, signal: str, value: Any) -> None:
+        """At this time, or at once when it has passed, send `signal`; without a name of one, cancel."""
         with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._dropped, timeout=after)
+            await workflow.wait_condition(lambda: self._dropped, timeout=max(at - workflow.time(), 0.0))
         if not self._dropped:
             # Not from here: the server's clock may run on while a workflow reaches another, and stands in an activity.
             args = [run, signal, value]
@@ -101,13 +102,14 @@ class Bench:
         handle = await self.client.start_workflow(
             Remediation.run, spec, id=spec.incident, task_queue=QUEUE, execution_timeout=timedelta(days=30)
         )
+        began = await self.environment.get_current_time()
         for after, decision in course.arrivals:
             given = DecisionInput(by=decision.by, step=decision.step, plan=decision.plan)
-            await self._send(spec.incident, after, _signal(decision.verdict), given.model_dump(mode="json"))
+            await self._send(spec.incident, began + after, _signal(decision.verdict), given.model_dump(mode="json"))
         if course.resolves_after is not None:
-            await self._send(spec.incident, course.resolves_after, CLEARED_SIGNAL, True)
+            await self._send(spec.incident, began + course.resolves_after, CLEARED_SIGNAL, value=True)
         for after in course.cancels:
-            await self._send(spec.incident, after, "", None)
+            await self._send(spec.incident, began + after, "", value=None)
         result = await handle.result()
         told = [record for _, record in sorted(one.records.items())]
         return Ran(
@@ -153,8 +155,8 @@ class Bench:
         for index, reply in enumerate(mine):
             one.replies.remove(reply)
             given = DecisionInput(by=reply.by, comment=reply.comment, plan=reply.plan, step=asked.step)
-            after = reply.after + index * _BETWEEN
-            sender = await self._send(asked.incident, after, _signal(reply.verdict), given.model_dump(mode="json"))
+            at = asked.at + max(reply.after, _GATHERED) + index * _BETWEEN
+            sender = await self._send(asked.incident, at, _signal(reply.verdict), given.model_dump(mode="json"))
             one.sending.append((asked.step, sender, reply))
 
     async def _drop(self, one: _Open, step: str) -> None:
@@ -165,9 +167,9 @@ class Bench:
                 one.replies.append(reply)
         one.sending = [each for each in one.sending if each[0] != step]
 
-    async def _send(self, run: str, after: timedelta, signal: str, value: Json) -> str:
+    async def _send(self, run: str, at: datetime, signal: str, value: Json) -> str:
         self._sent += 1
-        args = [run, after.total_seconds(), signal, value]
+        args = [run, at.timestamp(), signal, value]
         await self.client.start_workflow("Outside", args=args, id=f"outside-{self._sent}", task_queue=QUEUE)
         return f"outside-{self._sent}"
 
@@ -204,7 +206,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def bench() -> AsyncGenerator[Bench]:
     """Start the server and the worker, with the decisions inside the sandbox too."""
     server = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
     environment = await WorkflowEnvironment.start_time_skipping(

@@ -18,7 +18,9 @@ def on_virtual_clock(case: Case) -> Ran:
     assert ran.left_over == ()
     return Ran(
         result=ran.result,
-        story=tuple((told.event.kind.value, told.event.step, told.event.actor, told.event.message) for told in ran.told),
+        story=tuple(
+            (told.event.kind.value, told.event.step, told.event.actor, told.event.message) for told in ran.told
+        ),
         took=ran.told[-1].at - ran.told[0].at,
     )
 

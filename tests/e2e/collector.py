@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,7 @@ class Collector:
         for resource in sent.resource_spans:
             names = {one.key: one.value.string_value for one in resource.resource.attributes}
             self.spans += [
-                Span(
-                    one.name, names["service.name"], one.trace_id.hex(), one.span_id.hex(), one.parent_span_id.hex()
-                )
+                Span(one.name, names["service.name"], one.trace_id.hex(), one.span_id.hex(), one.parent_span_id.hex())
                 for scope in resource.scope_spans
                 for one in scope.spans
             ]

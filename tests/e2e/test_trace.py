@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from collector import Collector, Span, collecting
+from collector import Collector, collecting
 from engine import Engine, crash_looping, until
 
 from halon.clients.embedded import free_port
@@ -108,5 +108,7 @@ async def test_one_trace_leads_from_the_webhook_to_the_call_that_changes_the_clu
     patches = [one for one in collector.spans if one.name == "PATCH" and webhook in collector.way_up(one)]
     assert patches, sorted((one.service, one.name, one.trace) for one in collector.spans)
     way = [f"{one.service}: {one.name}" for one in collector.way_up(patches[-1])]
-    print(json.dumps(way, indent=1)); print(worker_metrics); print(gateway_metrics)
+    print(json.dumps(way, indent=1))
+    print(worker_metrics)
+    print(gateway_metrics)
     assert 0

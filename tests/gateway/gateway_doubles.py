@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 
+from halon.contracts.alert import AlertStatus
 from halon.contracts.playbook import Playbook
 from halon.core.grouping import AlertGroup
 from halon.gateway.app import create_app
+from halon.gateway.dispatch import OpenWork
 from halon.gateway.serve import server
 from halon.settings.loading import parse_settings
 from halon.store.engine import open_database
@@ -67,14 +69,24 @@ class RememberingDispatcher:
     error: Exception | None = None
     gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+    open: bool = True
+    """Whether there is an incident that resolved alerts may reach."""
 
-    async def dispatch(self, group: AlertGroup) -> None:
+    async def dispatch(self, group: AlertGroup) -> bool:
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.error is not None:
             raise self.error
-        self.groups.append(group)
+        if any(alert.status is AlertStatus.FIRING for alert in group.alerts) or self.open:
+            self.groups.append(group)
+            return True
+        return False
+
+    async def open_work(self) -> OpenWork:
+        if self.error is not None:
+            raise self.error
+        return OpenWork(incidents=3, waiting=2)
 
     async def check(self) -> None:
         if self.error is not None:

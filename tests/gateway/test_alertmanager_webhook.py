@@ -22,6 +22,7 @@ async def test_an_alert_reaches_the_incident_of_its_playbook(gateway: Gateway) -
             "incidents": [group.id],
             "playbooks": ["crashloop-rollback"],
             "unmatched": "",
+            "suppressed": "",
         }
     ]
     (alert,) = group.alerts
@@ -36,8 +37,8 @@ async def test_firing_and_resolved_alerts_of_one_body_go_to_their_incidents_in_o
     resolved = firing(pod="cart-2") | {"status": "resolved", "endsAt": "2026-01-02T03:02:00+01:00", "fingerprint": "2"}
     body = webhook(firing(), resolved, firing(namespace="pay") | {"fingerprint": "3"}, firing(alertname="NodeDown"))
     receipt = (await gateway.post(body)).json()
-    counts = {name: receipt[name] for name in ("received", "matched", "unmatched", "rejected", "truncated")}
-    assert counts == {"received": 4, "matched": 3, "unmatched": 1, "rejected": 0, "truncated": 0}
+    counts = {name: receipt[name] for name in ("received", "matched", "suppressed", "unmatched", "rejected")}
+    assert counts == {"received": 4, "matched": 3, "suppressed": 0, "unmatched": 1, "rejected": 0}
     shop, pay = gateway.dispatcher.groups
     assert [alert.status for alert in shop.alerts] == [AlertStatus.FIRING, AlertStatus.RESOLVED]
     assert shop.alerts[1].ends_at == datetime(2026, 1, 2, 2, 2, tzinfo=UTC)
@@ -53,9 +54,23 @@ async def test_the_same_webhook_again_has_the_same_episode_and_incident(gateway:
     assert first.alerts[0].episode == second.alerts[0].episode
 
 
-async def test_alerts_that_the_sender_left_out_are_counted(gateway: Gateway) -> None:
+async def test_alerts_that_the_sender_left_out_are_counted_and_recorded(gateway: Gateway) -> None:
     assert (await gateway.post(webhook(firing(), truncatedAlerts=7))).json()["truncated"] == 7
     assert 'result="truncated"' in (await gateway.http.get("/metrics")).text
+    (record,) = await gateway.store.audit.records("unmatched-2026-01-02")
+    assert (record.kind, record.data["alerts"]) == ("alert.suppressed", 7)
+
+
+async def test_an_end_that_no_incident_waits_for_is_told_and_recorded(gateway: Gateway) -> None:
+    gateway.dispatcher.open = False
+    receipts = [(await gateway.post(webhook(firing() | {"status": "resolved"}))).json() for _ in range(2)]
+    assert [(one["matched"], one["suppressed"], one["incidents"]) for one in receipts] == [(0, 1, [])] * 2
+    fate = receipts[0]["alerts"][0]
+    assert (fate["playbooks"], fate["incidents"]) == (["crashloop-rollback"], [])
+    assert fate["suppressed"] == "it is resolved, and no incident is open that waits for it"
+    (record,) = await gateway.store.audit.records("unmatched-2026-01-02")
+    assert record.kind == "alert.suppressed"
+    assert record.message == f"Nothing is done about alert KubePodCrashLooping: {fate['suppressed']}"
 
 
 async def test_a_body_without_alerts_is_taken(gateway: Gateway) -> None:
@@ -113,6 +128,9 @@ async def test_a_million_characters_in_a_label_are_not_repeated(gateway: Gateway
     answer = await gateway.post(webhook(firing(pod="x" * 90_000)))
     assert answer.status_code == 422
     assert len(answer.content) < 1000
+    (record,) = await gateway.store.audit.records("unmatched-2026-01-02")
+    assert record.kind == "alert.rejected"
+    assert record.message.endswith("rejected: alerts[0].labels.pod: 90000 characters, at most 2048 are taken")
 
 
 async def test_one_alert_that_cannot_be_taken_does_not_hold_up_the_others(gateway: Gateway) -> None:
@@ -121,6 +139,8 @@ async def test_one_alert_that_cannot_be_taken_does_not_hold_up_the_others(gatewa
     assert (answer.json()["received"], answer.json()["rejected"]) == (3, 2)
     assert answer.json()["errors"][0].startswith("alerts[0].labels.pod")
     assert len(gateway.dispatcher.groups[0].alerts) == 1
+    records = await gateway.store.audit.records("unmatched-2026-01-02")
+    assert [record.kind for record in records] == ["alert.rejected"] * 2
 
 
 async def test_an_answer_tells_of_a_hundred_alerts_and_counts_all(gateway: Gateway) -> None:

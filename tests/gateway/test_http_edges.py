@@ -228,6 +228,40 @@ async def test_metrics_count_alerts_and_requests(gateway: Gateway) -> None:
     assert 'http_target="/v1/alerts/{source}"' in answer.text or 'http_route="/v1/alerts/{source}"' in answer.text
 
 
+async def test_metrics_count_refusals_by_status_whatever_stands_in_the_path(gateway: Gateway) -> None:
+    await gateway.post(GOOD.encode(), "alertmanager")
+    for name in ("nobody", "no-one"):
+        await gateway.post(GOOD.encode(), name)
+    shown = (await gateway.http.get("/metrics")).text
+    assert 'halon_gateway_refusals_total{source="alertmanager",status="401"}' in shown
+    assert 'halon_gateway_refusals_total{source="unknown",status="404"}' in shown
+    assert "no-one" not in shown
+
+
+async def test_what_is_going_on_is_shown_while_temporal_can_say_it(gateway: Gateway) -> None:
+    shown = (await gateway.http.get("/metrics")).text
+    assert "halon_incidents_open 3.0" in shown
+    assert "halon_approvals_waiting 2.0" in shown
+    gateway.dispatcher.error = TransientError("down")
+    assert "halon_approvals_waiting NaN" in (await gateway.http.get("/metrics")).text
+
+
+async def test_senders_cannot_make_new_series(gateway: Gateway) -> None:
+    async def series() -> set[str]:
+        shown = (await gateway.http.get("/metrics")).text.splitlines()
+        return {line.rpartition(" ")[0] for line in shown if "http_" in line}
+
+    await gateway.post(GOOD.encode())
+    await gateway.http.request("BREW", "/elsewhere")
+    before = await series()
+    assert before
+    for n in range(5):
+        answer = await gateway.post(GOOD.encode(), host=f"host{n}.example.com", user_agent=f"agent-{n}")
+        assert answer.status_code == 202
+        await gateway.http.request(f"BREW{n}", f"/elsewhere/{n}?x={n}")
+    assert await series() == before
+
+
 async def test_openapi_says_what_really_comes(gateway: Gateway) -> None:
     schema = (await gateway.http.get("/openapi.json")).json()
     assert sorted(schema["paths"]) == ["/healthz", "/metrics", "/readyz", "/v1/alerts/{source}"]

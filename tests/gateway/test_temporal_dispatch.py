@@ -102,9 +102,9 @@ async def remembered(client: Client, group_id: str) -> tuple[list[str], list[int
 
 async def test_the_first_alert_starts_the_incident_and_later_ones_reach_it(client: Client) -> None:
     one = dispatcher(client)
-    await one.dispatch(group(alert(1)))
-    await one.dispatch(group(alert(1), alert(2, status="resolved")))
-    await one.dispatch(group(alert(1, status="resolved")))
+    assert await one.dispatch(group(alert(1)))
+    assert await one.dispatch(group(alert(1), alert(2, status="resolved")))
+    assert await one.dispatch(group(alert(1, status="resolved")))
     seen, _ = await remembered(client, group().id)
     assert seen == ["1/firing", "1/firing", "2/resolved", "1/resolved"]
     described = await client.get_workflow_handle(group().id).describe()
@@ -123,7 +123,7 @@ async def test_an_incident_that_has_closed_is_followed_by_a_new_one(client: Clie
 
 
 async def test_alerts_that_are_all_resolved_start_nothing(client: Client) -> None:
-    await dispatcher(client).dispatch(group(alert(1, status="resolved")))
+    assert not await dispatcher(client).dispatch(group(alert(1, status="resolved")))
     request = DescribeWorkflowExecutionRequest(namespace=client.namespace)
     request.execution.workflow_id = group().id
     with pytest.raises(Exception, match="not found"):
@@ -166,8 +166,9 @@ async def test_a_server_that_is_gone_is_worth_another_try() -> None:
     assert caught.value.retry_after is not None
     with pytest.raises(TransientError, match="Temporal"):
         await one.dispatch(group(alert(1, status="resolved")))
-    with pytest.raises(TransientError, match="Temporal"):
-        await one.check()
+    for ask in (one.check, one.open_work):
+        with pytest.raises(TransientError, match="Temporal"):
+            await ask()
 
 
 async def test_a_server_that_dies_is_worth_another_try() -> None:
@@ -181,8 +182,9 @@ async def test_a_server_that_dies_is_worth_another_try() -> None:
     for given in (group(alert(1)), group(alert(1, status="resolved"))):
         with pytest.raises(TransientError, match="Temporal did not accept the alerts"):
             await one.dispatch(given)
-    with pytest.raises(TransientError, match="Temporal"):
-        await one.check()
+    for ask in (one.check, one.open_work):
+        with pytest.raises(TransientError, match="Temporal"):
+            await ask()
 
 
 def test_signals_stay_small_whatever_the_alerts_hold() -> None:

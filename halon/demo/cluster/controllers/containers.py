@@ -64,9 +64,7 @@ class Container:
     @property
     def image_identity(self) -> str:
         """The image's digest."""
-        return (
-            f"docker.io/library/{self.image.partition(':')[0]}@sha256:{hashlib.sha256(self.image.encode()).hexdigest()}"
-        )
+        return f"{self.image.partition(':')[0]}@sha256:{hashlib.sha256(self.image.encode()).hexdigest()}"
 
     @property
     def fails(self) -> bool:
