@@ -39,6 +39,11 @@ What the sandbox would catch there, ruff's banned API catches, and so do the sui
 
 MAX_ACTIVITIES = 100
 """Activities at once in one worker: each is a call to an API."""
+STICKY = timedelta(seconds=4)
+"""A worker that died keeps its workflows for this long before others may go on with them.
+
+A shorter time takes them from a worker that is only busy, which then replays them, and is busier still.
+"""
 
 
 def registry() -> Registry:
@@ -59,8 +64,7 @@ def build(client: Client, store: Store, env: Env, *, task_queue: str, actions: R
         activities=handlers,
         workflow_runner=workflow_runner(),
         max_concurrent_activities=MAX_ACTIVITIES,
-        # A worker that died keeps its workflows for this long before others may go on with them.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=20),
     )
 

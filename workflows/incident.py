@@ -34,7 +34,7 @@ from workflows import attributes
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
-SAVE_AFTER = timedelta(seconds=1)
+SAVE_AFTER = timedelta(seconds=2)
 """When an incident that is still open is written to the store; until then Temporal alone lists it."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""

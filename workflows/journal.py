@@ -58,11 +58,11 @@ class Journal:
             )
         )
 
-    async def flush(self) -> None:
-        """Write what waits, in order. Returns when it is written, however long the store takes."""
+    async def write(self) -> None:
+        """Write what waits now, in order. Returns when it is written, however long the store takes."""
         async with self._lock:
-            while self._waiting:
-                batch = tuple(self._waiting[:MAX_RECORDS])
+            batch = self.unwritten
+            if batch:
                 await workflow.execute_activity(
                     APPEND,
                     AppendRequest(records=batch),
@@ -71,6 +71,11 @@ class Journal:
                     summary=f"audit: {len(batch)} records",
                 )
                 del self._waiting[: len(batch)]
+
+    async def flush(self) -> None:
+        """Write until nothing waits."""
+        while self._waiting:
+            await self.write()
 
     async def take(self) -> tuple[AuditRecord, ...]:
         """Hand over what waits, for a caller that writes it together with something else in one go."""

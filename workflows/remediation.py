@@ -36,7 +36,7 @@ from workflows.runtime import TemporalRuntime
 MAX_STORY = 200
 """Lines that the query `status` gives; the audit chain has all of them."""
 
-WRITE_AFTER = timedelta(seconds=1)
+WRITE_AFTER = timedelta(seconds=2)
 """How long records gather before they are written together; a run that is over sooner writes them at its end."""
 
 
@@ -174,8 +174,9 @@ class Remediation:
             self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
-        await workflow.sleep(WRITE_AFTER, summary="records gather")
-        await uninterrupted(self._journal.flush())
+        while self._journal.unwritten:
+            await workflow.sleep(WRITE_AFTER, summary="records gather")
+            await uninterrupted(self._journal.write())
 
 
 def _open(gate: Gate, approved: tuple[str, ...]) -> OpenGate:

@@ -24,6 +24,7 @@ from halon.cli.output import clean, note
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
+from halon.cli.up import up
 from halon.errors import HalonError, InvalidInput
 
 FAILED = 1
@@ -69,6 +70,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
     context.obj = Invocation(config, verbose)
 
 
+app.command(rich_help_panel=_RUNNING)(up)
 app.command(rich_help_panel=_RUNNING)(setup)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)

@@ -72,6 +72,11 @@ def say(*parts: RenderableType) -> None:
         out.print(part if not isinstance(part, str) else styled(part))
 
 
+def say_whole(text: str | Text) -> None:
+    """Write a line that people copy: a terminal wraps it as it likes, but no line break is put into it."""
+    console().print(text if isinstance(text, Text) else styled(text), soft_wrap=True)
+
+
 def note(message: str, *, style: str = "yellow", label: str = "warning") -> None:
     """Tell people something beside the output, on standard error."""
     errors = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from halon.clients.guarded import Guarded
+from halon.clients.guarded import Ended, Guarded
 from halon.clients.temporal import TemporalConfig, connect
 from halon.errors import Misconfigured, TransientError
 
@@ -136,9 +136,9 @@ class EmbeddedTemporal:
                 task.cancel()
             await asyncio.gather(connecting, ended, return_exceptions=True)
 
-    async def wait(self) -> str:
-        """Wait until the server ends by itself. Gives how: its exit status and last words."""
-        return await self._server.wait() if self._server is not None else ""
+    async def wait(self) -> Ended:
+        """Wait until the server ends by itself."""
+        return await self._server.wait() if self._server is not None else Ended(0)
 
     async def stop(self) -> None:
         """Stop the server and wait for its end."""

@@ -6,13 +6,33 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
 
 STOP_WITHIN = timedelta(seconds=35)
 """Longer than the guard gives its command."""
+_KILLED = 128
 _TAIL = 400
 """Characters that are kept of what a process said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    """Its exit status; 128 and more, or below 0, when a signal killed it."""
+    words: str = ""
+    """What it said last, when that was kept."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended it, such as `kill -9`, and not the program itself."""
+        return self.code < 0 or self.code > _KILLED
+
+    def __str__(self) -> str:
+        return f"exit status {self.code}: {self.words}" if self.words else f"exit status {self.code}"
 
 
 class Guarded:
@@ -42,8 +62,8 @@ class Guarded:
         """
         # A pipe of our own: asyncio's would have `wait` wait for whoever else holds its other end.
         words, told = os.pipe() if keep_words else (None, None)
-        try:
-            guard = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "halon.clients.guard"),
                 *command,
                 stdin=asyncio.subprocess.PIPE,
@@ -53,22 +73,23 @@ class Guarded:
                 pass_fds=tuple(hold),
                 start_new_session=True,
             )
+        )
+        try:
+            guard = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # asyncio would kill the guard only, which may have begun its work
+            await cls(await starting, words).stop()
+            raise
         finally:
             if told is not None:
                 os.close(told)
         return cls(guard, words)
 
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended."""
-        return self._guard.returncode is not None
-
-    async def wait(self) -> str:
-        """Wait until it ends. Gives how: its exit status and, when they are kept, its last words."""
+    async def wait(self) -> Ended:
+        """Wait until it ends."""
         code = await self._guard.wait()
         self._kill_group()
         await self._reading
-        return f"exit status {code}: {self._tail}" if self._tail else f"exit status {code}"
+        return Ended(code, self._tail)
 
     async def stop(self) -> None:
         """Stop it, and return when nothing of it is left."""

@@ -56,7 +56,7 @@ def objection(gate: Gate, decision: Decision, earlier: Sequence[Decision]) -> st
 
 
 def addressed(gates: Sequence[Gate], step: str, plan: str) -> tuple[Gate | None, str]:
-    """The open gate that a decision is about, or None with the reason: by its step, else by its plan, else the only one."""
+    """The open gate that a decision is about, or None and why: by its step, else by its plan, else the only one."""
     if not gates:
         return None, "nothing waits for a decision now"
     if step:

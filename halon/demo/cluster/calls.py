@@ -61,7 +61,7 @@ class Call:
         dry_run, validation = self.query.get("dryRun", ""), self.query.get("fieldValidation") or "Warn"
         if dry_run not in {"", "All"}:
             raise bad_request(f'Invalid value: "{dry_run}": dryRun supports only All')
-        known = next((one for one in VALIDATIONS if one == validation), None)
+        known: Validation | None = next((one for one in VALIDATIONS if validation == one), None)
         if known is None:
             raise bad_request(f'Invalid value: "{validation}": fieldValidation is one of {", ".join(VALIDATIONS)}')
         manager = self.query.get("fieldManager") or self.agent.partition("/")[0] or "unknown"

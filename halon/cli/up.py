@@ -1,0 +1,165 @@
+"""`halon up`: the whole engine on one machine, for real use. Ctrl-C stops it; what it knows is in `data_dir`."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from halon.cli.engine import Engine, running
+from halon.cli.invocation import Invocation, settings_of
+from halon.cli.options import flag
+from halon.cli.output import note, say, say_json, say_whole, styled
+from halon.errors import Misconfigured
+from halon.settings import Settings
+from halon.settings.model import SecretRef, Source
+
+EXAMPLE = """\
+# halon.yaml
+playbooks: [playbooks]
+gateway:
+  sources:
+    alertmanager:                  # alerts come to /v1/alerts/alertmanager
+      type: alertmanager
+      auth: {bearer: {env: HALON_ALERTMANAGER_TOKEN}}
+"""
+_TEST_ALERT = (
+    '{"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "Hello"}, '
+    '"startsAt": "2026-01-02T03:04:05Z"}]}'
+)
+
+
+def up(
+    context: typer.Context,
+    *,
+    json: Annotated[bool, flag("--json", help="Write where everything is, and the logs, as JSON.")] = False,
+) -> None:
+    """Run everything on this machine: Temporal with its web UI, the gateway, and a worker.
+
+    Settings come from halon.yaml; all data are below `data_dir` and survive every restart. A process that dies is
+    started again. Ctrl-C or SIGTERM stops all.
+    """
+    from halon.telemetry import configure_logs  # noqa: PLC0415  # a third of a second of imports
+
+    invocation = context.find_object(Invocation) or Invocation()
+    settings = settings_of(context)
+    _look_at_playbooks(settings)
+    if json:
+        telemetry = settings.telemetry.model_copy(update={"log_format": "json"})
+        settings = settings.model_copy(update={"telemetry": telemetry})
+    configure_logs("up", settings)
+    if not settings.gateway.sources and not json:
+        note("no alert source is set up, so nobody can send alerts yet; write one into halon.yaml, such as:")
+        sys.stderr.write(f"\n{EXAMPLE}\n")
+    asyncio.run(_serve(settings, invocation.config, json=json))
+    if not json:
+        say("stopped; the data stay")
+
+
+async def _serve(settings: Settings, config: Path | None, *, json: bool) -> None:
+    with _stopping() as stop:
+        run = asyncio.create_task(_run(settings, config, json=json))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([run, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done() and not json:
+            say("stopping: what is being done gets 20 seconds to finish")
+        stopped.cancel()
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+
+async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
+    async with running(settings, config, json=json, logs=None) as engine:
+        if json:
+            say_json(
+                {
+                    "temporal": engine.address,
+                    "ui": engine.ui_url,
+                    "gateway": engine.gateway_url,
+                    "data_dir": str(settings.data_dir),
+                    "alerts": {name: _webhook(engine, name) for name in settings.gateway.sources},
+                }
+            )
+        else:
+            _tell(settings, engine)
+        await engine.failed()
+
+
+def _tell(settings: Settings, engine: Engine) -> None:
+    """Say where everything is, and how an alert is sent."""
+    playbooks = next(check for check in engine.setup.checks if check.name == "playbooks")
+    sources = settings.gateway.sources
+    say("", Text("Halon is up", style="bold green"))
+    _fact("web UI", engine.ui_url)
+    _fact("temporal", f"{engine.address}, namespace default")
+    _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /docs)")
+    _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
+    _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
+    _fact("data", str(settings.data_dir))
+    for name, source in sources.items():
+        _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
+    by_hand = [name for name, one in sources.items() if one.type == "alertmanager" and one.auth.hmac is None]
+    if by_hand:
+        _fact("try it", _try_it(_webhook(engine, by_hand[0]), sources[by_hand[0]]), "green")
+    say(Text("  Ctrl-C stops everything; the data stay", style="dim"), "")
+
+
+def _fact(name: str, value: str, style: str = "") -> None:
+    say_whole(Text.assemble((f"  {name:<10} ", "dim"), styled(value, style)))
+
+
+def _webhook(engine: Engine, source: str) -> str:
+    return f"{engine.gateway_url}/v1/alerts/{source}"
+
+
+def _proof(source: Source) -> str:
+    """Say how a sender proves who it is, without the secret."""
+    auth = source.auth
+    if auth.bearer is not None:
+        return f"with the bearer token of {_place(auth.bearer)}"
+    if auth.hmac is not None:
+        return f"with a signature in {auth.hmac.header}, by the secret of {_place(auth.hmac.secret)}"
+    return "from anybody: authentication is off"
+
+
+def _place(secret: SecretRef) -> str:
+    return f"${secret.env}" if secret.env else str(secret.file)
+
+
+def _try_it(url: str, source: Source) -> str:
+    token = source.auth.bearer
+    given = f"${token.env}" if token and token.env else f"$(cat '{token.file}')" if token else ""
+    header = f'-H "Authorization: Bearer {given}" ' if token else ""
+    return f"curl {header}-H 'Content-Type: application/json' --data '{_TEST_ALERT}' {url}"
+
+
+def _look_at_playbooks(settings: Settings) -> None:
+    """Check before anything is started that there is something to serve.
+
+    Raises:
+        Misconfigured: a path in `playbooks` does not exist.
+    """
+    for path in settings.playbooks:
+        if not path.exists():
+            raise Misconfigured(f"there are no playbooks at {path}: name yours in `playbooks` of halon.yaml")
+
+
+@contextmanager
+def _stopping() -> Generator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

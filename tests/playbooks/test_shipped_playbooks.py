@@ -1,0 +1,40 @@
+"""Every playbook that Halon comes with loads, has no finding, and passes its own tests."""
+
+from pathlib import Path
+
+import pytest
+
+import worker
+from halon.contracts.outcome import Outcome
+from halon.contracts.playbook import Playbook
+from halon.playbook.catalogue import load_catalogue
+from halon.playbook.lint import lint
+from halon.playbook.results import format_results
+from halon.playbook.testing import run_tests
+
+ACTIONS = worker.registry().schemas
+CATALOGUE = load_catalogue([Path(__file__).parents[2] / "playbooks"], ACTIONS)
+each_playbook = pytest.mark.parametrize("book", CATALOGUE.playbooks.values(), ids=CATALOGUE.playbooks.keys())
+
+
+def test_they_load_and_have_no_findings() -> None:
+    assert CATALOGUE.problems == ()
+    assert lint(CATALOGUE, ACTIONS) == []
+    assert len(CATALOGUE.playbooks) == len(CATALOGUE.results) >= 3
+
+
+@each_playbook
+def test_its_own_tests_pass(book: Playbook) -> None:
+    documents = {one.file: one.document for one in CATALOGUE.results}
+    document = documents[CATALOGUE.files[book.metadata.name]]
+    results = run_tests(book, CATALOGUE.playbooks, ACTIONS, document)
+    assert [one for one in results if one.status != "passed"] == [], format_results(results, colour=False)
+
+
+@each_playbook
+def test_its_tests_try_the_bad_ends_too(book: Playbook) -> None:
+    tried = {test.expect.outcome for test in book.tests}
+    wanted = {Outcome.REMEDIATED, Outcome.DENIED, Outcome.EXPIRED, Outcome.UNNECESSARY, Outcome.UNDONE, Outcome.FAILED}
+    assert wanted - tried == set()
+    if book.trigger is not None:
+        assert any(test.expect.matched is False for test in book.tests), "no alert that it leaves alone"
