@@ -1,8 +1,9 @@
 """The yardstick: what a good engineer writes by hand with Temporal for one fixed remedy.
 
 A FastAPI webhook starts a workflow, which looks at the Deployment, patches its replicas and waits until the rollout is
-done. It makes the same calls to the cluster as Halon's playbook of the benchmark, and nothing else: no plan, no audit,
-no approval, no undo, no guard against drift or a lost reply.
+done. It makes the same calls to the cluster as Halon's playbook of the benchmark: a look at the Deployment, its
+ReplicaSets, pods and autoscalers with a server-side dry run, the same look before the write, looks until it is done.
+Beyond that it has nothing: no audit, no approval, no undo, no guard against drift or a lost reply, no playbooks.
 
     python -m benchmarks.handwritten gateway|worker   (HAND_TEMPORAL, HAND_PORT, KUBECONFIG in the environment)
 """
@@ -54,42 +55,59 @@ class ByHand:
 class Cluster:
     """The activities, over one client."""
 
-    def __init__(self, apps: Any) -> None:
+    def __init__(self, apps: Any, core: Any, autoscaling: Any) -> None:
         self.apps = apps
+        self.core = core
+        self.autoscaling = autoscaling
 
     @activity.defn
     async def replicas(self, remedy: Remedy) -> int:
-        """How many replicas are wanted now."""
-        deployment = await self.apps.read_namespaced_deployment(remedy.name, remedy.namespace)
+        """How many replicas are wanted now, after a rehearsal of the change."""
+        deployment = await self._look(remedy, scalers=True)
+        await self._patch(remedy, dry_run="All")
         return int(deployment.spec.replicas)
 
     @activity.defn
     async def scale(self, remedy: Remedy) -> None:
         """Set the number of replicas."""
-        await self.apps.patch_namespaced_deployment(
-            remedy.name, remedy.namespace, {"spec": {"replicas": remedy.replicas}}
-        )
+        await self._look(remedy, scalers=True)
+        await self._patch(remedy)
 
     @activity.defn
     async def rolled_out(self, remedy: Remedy) -> None:
         """Fail until the rollout is done; the server retries."""
-        if not await self._done(remedy):
+        if not _done(await self._look(remedy, scalers=True), remedy):
             raise ApplicationError("not yet", next_retry_delay=timedelta(milliseconds=500))
 
     @activity.defn
     async def verified(self, remedy: Remedy) -> None:
         """Look once more."""
-        if not await self._done(remedy):
+        if not _done(await self._look(remedy), remedy):
             raise ApplicationError("not yet", next_retry_delay=timedelta(milliseconds=500))
 
-    async def _done(self, remedy: Remedy) -> bool:
+    async def _patch(self, remedy: Remedy, **options: str) -> None:
+        body = {"spec": {"replicas": remedy.replicas}}
+        await self.apps.patch_namespaced_deployment(remedy.name, remedy.namespace, body, **options)
+
+    async def _look(self, remedy: Remedy, *, scalers: bool = False) -> Any:
+        """The Deployment, with all that tells whether it is well."""
         deployment = await self.apps.read_namespaced_deployment(remedy.name, remedy.namespace)
-        status = deployment.status
-        return (
-            (status.observed_generation or 0) >= deployment.metadata.generation
-            and (status.updated_replicas or 0) == remedy.replicas
-            and (status.available_replicas or 0) == remedy.replicas
-        )
+        labels = deployment.spec.selector.match_labels
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        await self.apps.list_namespaced_replica_set(remedy.namespace, label_selector=selector)
+        await self.core.list_namespaced_pod(remedy.namespace, label_selector=selector)
+        if scalers:
+            await self.autoscaling.list_namespaced_horizontal_pod_autoscaler(remedy.namespace)
+        return deployment
+
+
+def _done(deployment: Any, remedy: Remedy) -> bool:
+    status = deployment.status
+    return (
+        (status.observed_generation or 0) >= deployment.metadata.generation
+        and (status.updated_replicas or 0) == remedy.replicas
+        and (status.available_replicas or 0) == remedy.replicas
+    )
 
 
 async def run_worker() -> None:
@@ -100,7 +118,7 @@ async def run_worker() -> None:
     configuration = client.Configuration()
     await config.load_kube_config(os.environ["KUBECONFIG"], client_configuration=configuration)
     async with client.ApiClient(configuration) as api:
-        cluster = Cluster(client.AppsV1Api(api))
+        cluster = Cluster(client.AppsV1Api(api), client.CoreV1Api(api), client.AutoscalingV2Api(api))
         temporal = await Client.connect(os.environ["HAND_TEMPORAL"])
         handlers = [cluster.replicas, cluster.scale, cluster.rolled_out, cluster.verified]
         await Worker(temporal, task_queue=QUEUE, workflows=[ByHand], activities=handlers).run()

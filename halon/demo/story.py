@@ -1,0 +1,200 @@
+"""`halon demo`: the whole engine, a small cluster, a bad release, and what becomes of it, told as it happens.
+
+Nothing here knows how it ends: what is shown is read from the store and from the run itself, as `halon show` does.
+"""
+
+import asyncio
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+import worker
+from halon.cli.decisions import decide
+from halon.cli.engine import Engine, running
+from halon.cli.show import Shown, look
+from halon.clients.embedded import free_port
+from halon.contracts.decision import Verdict
+from halon.contracts.outcome import Outcome
+from halon.contracts.run import Decide, OpenGate
+from halon.demo import narration, scene
+from halon.demo.cluster import DemoCluster
+from halon.errors import HalonError, TransientError
+from halon.settings import Settings, load_settings
+from halon.store.store import open_store
+from halon.telemetry import configure_logs
+
+SOURCE = "alertmanager"
+APPROVER = "demo@example.com"
+UNATTENDED = timedelta(seconds=90)
+"""How long a story may take in which nobody is waited for."""
+TERMINATED = 143
+_LOOK = timedelta(milliseconds=200)
+
+
+def run(*, approve: bool, keep: bool) -> int:
+    """Tell the story; gives the exit code, 0 when the remediation ended as `remediated`.
+
+    With `approve` nobody is asked. With `keep` everything goes on running afterwards, until Ctrl-C.
+    """
+    return asyncio.run(_until_terminated(approve=approve, keep=keep))
+
+
+async def _until_terminated(*, approve: bool, keep: bool) -> int:
+    told = asyncio.create_task(_stage(approve=approve, keep=keep))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.cancel)
+    try:
+        return await told
+    except asyncio.CancelledError:
+        this = asyncio.current_task()
+        if this is not None and this.cancelling():  # Ctrl-C cancels this one, SIGTERM only the other
+            raise
+        return TERMINATED
+
+
+async def _stage(*, approve: bool, keep: bool) -> int:
+    """Tell it in a directory of its own, which stays only when something went wrong."""
+    directory = Path(tempfile.mkdtemp(prefix="halon-demo-"))
+    try:
+        code = await _staged(directory, approve=approve, keep=keep)
+    except HalonError:
+        narration.logs(directory)
+        raise
+    except asyncio.CancelledError:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    if code == 0:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        narration.logs(directory)
+    return code
+
+
+async def _staged(directory: Path, *, approve: bool, keep: bool) -> int:
+    """Set everything up, tell the story, and put everything away."""
+    async with DemoCluster() as cluster:
+        token = secrets.token_urlsafe(24)
+        config = _configure(directory, cluster, token)
+        settings = load_settings(config)
+        configure_logs("demo", settings)
+        narration.opening()
+        async with running(settings, config, json=False, logs=directory) as engine:
+            try:
+                play = _Play(settings, config, engine, cluster, token)
+                code = await _or_failure(engine, play.told(approve=approve))
+                if keep:
+                    narration.keeps(engine)
+                    await engine.failed()
+            finally:
+                narration.stops()
+    return code
+
+
+async def _or_failure(engine: Engine, story: Coroutine[None, None, int]) -> int:
+    """Give the story's end, or the failure of a process that it needs."""
+    telling, failed = asyncio.create_task(story), asyncio.create_task(engine.failed())
+    try:
+        await asyncio.wait([telling, failed], return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            failed.result()
+        return await telling
+    finally:
+        for task in (telling, failed):
+            task.cancel()
+        await asyncio.gather(telling, failed, return_exceptions=True)
+
+
+def _configure(directory: Path, cluster: DemoCluster, token: str) -> Path:
+    """Write the halon.yaml of the demonstration; it is an ordinary one."""
+    secret = directory / "alertmanager.token"
+    secret.touch(mode=0o600)
+    secret.write_text(token)
+    document = {
+        "environment": "demonstration",
+        "data_dir": "data",
+        "playbooks": [str(Path(worker.__file__).parent / "playbooks" / "kubernetes")],
+        "temporal": {
+            "address": f"127.0.0.1:{free_port()}",
+            "ui_url": f"http://127.0.0.1:{free_port()}",
+        },
+        "gateway": {
+            "port": free_port(),
+            "sources": {SOURCE: {"type": "alertmanager", "auth": {"bearer": {"file": secret.name}}}},
+        },
+        "kubernetes": {"default": "demo", "clusters": {"demo": {"kubeconfig": str(cluster.kubeconfig)}}},
+        "telemetry": {"log_format": "console"},
+    }
+    config = directory / "halon.yaml"
+    config.write_text(yaml.safe_dump(document, sort_keys=False))
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """What the story is told of."""
+
+    settings: Settings
+    config: Path
+    engine: Engine
+    cluster: DemoCluster
+    token: str
+
+    async def told(self, *, approve: bool) -> int:
+        """Tell it from the first release to the proof of the audit chain; gives the exit code."""
+        narration.scenery(self.engine, self.config, self.cluster)
+        await scene.release(self.cluster)
+        narration.cluster_now(self.cluster, "A Deployment, as it should be")
+        pod = await scene.break_it(self.cluster)
+        narration.cluster_now(self.cluster, "A bad release of it", pod)
+        body = scene.alert(pod, datetime.now(UTC))
+        url = f"{self.engine.gateway_url}/v1/alerts/{SOURCE}"
+        answer = await scene.send(url, self.token, body)
+        narration.alert_sent(url, body, answer)
+        shown = await self._watched(await self._incident(), approve=approve)
+        narration.cluster_now(self.cluster, "The cluster now")
+        async with open_store(self.settings) as store:
+            report = await store.audit.verify()
+        narration.closing(shown, report)
+        return 0 if shown.row.outcome == Outcome.REMEDIATED and report.ok else 1
+
+    async def _incident(self) -> str:
+        """Wait until the alert has opened an incident; gives its id."""
+        async with asyncio.timeout(UNATTENDED.total_seconds()), open_store(self.settings) as store:
+            while not (rows := await store.incidents.list()):  # noqa: ASYNC110  # another process writes it
+                await asyncio.sleep(_LOOK.total_seconds())
+            return rows[0].id
+
+    async def _watched(self, incident: str, *, approve: bool) -> Shown:
+        """Tell what happens until the incident is closed. Gives how it stands then."""
+        told, asked = 0, ""
+        loop = asyncio.get_running_loop()
+        with narration.Waiting() as waiting:
+            deadline = loop.time() + UNATTENDED.total_seconds()
+            while True:
+                shown = await look(self.settings, incident)
+                for record in shown.records[told:]:
+                    narration.event(record)
+                told = len(shown.records)
+                gates = shown.run.gates if shown.run else ()
+                for gate in gates:
+                    if gate.digest != asked:
+                        asked = gate.digest
+                        narration.question(gate, incident, self.engine, self.config, unattended=approve)
+                        if approve:
+                            await self._approve(incident, gate)
+                if shown.row.state == "closed":
+                    return shown
+                if approve and loop.time() > deadline:
+                    raise TransientError(f"incident {incident} does not end")
+                waiting.show(gates)
+                await asyncio.sleep(_LOOK.total_seconds())
+
+    async def _approve(self, incident: str, gate: OpenGate) -> None:
+        given = Decide(verdict=Verdict.APPROVE, by=APPROVER, comment="--approve auto", plan=gate.digest, step=gate.step)
+        await decide(self.settings, incident, given)
