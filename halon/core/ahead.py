@@ -6,15 +6,7 @@ from typing import Any
 
 from halon.contracts.base import is_list
 from halon.contracts.plan import ActionCall, Effect, Plan
-from halon.contracts.playbook import (
-    ApproveStep,
-    ForEachStep,
-    ParallelStep,
-    PlaybookStep,
-    Step,
-    SwitchStep,
-    UsesStep,
-)
+from halon.contracts.steps import ApproveStep, ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep
 from halon.core.frame import Scope, StepFailed, holds, rendered
 from halon.core.runtime import Runtime
 

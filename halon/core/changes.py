@@ -9,7 +9,7 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, digest
 from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
-from halon.contracts.playbook import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
+from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
 from halon.core.flow import uninterrupted
 from halon.core.frame import Done, Ledger, Scope, StepFailed
 from halon.core.gates import Gatekeeper

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from halon.contracts.base import Json, JsonObject, is_list, is_object, parse_duration
 from halon.contracts.outcome import Outcome, StepReport
 from halon.contracts.plan import Plan
-from halon.contracts.playbook import Approve, UsesStep
+from halon.contracts.steps import Approve, UsesStep
 from halon.core.expressions import EvaluationError, condition, render
 
 FailureKind = Literal[

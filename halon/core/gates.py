@@ -8,7 +8,7 @@ from halon.contracts.base import format_duration
 from halon.contracts.decision import Decision, Verdict
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import Plan
-from halon.contracts.playbook import Approve
+from halon.contracts.steps import Approve
 from halon.core.approval import Tally, gate_digest, objection, tally
 from halon.core.flow import afterwards, first
 from halon.core.frame import RunEnded, StepFailed

@@ -12,8 +12,8 @@ from datetime import timedelta
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.outcome import LeftInPlace, Outcome, RunResult
-from halon.contracts.playbook import Step
 from halon.contracts.run import RunSpec
+from halon.contracts.steps import Step
 from halon.core.changes import Changes, left_in_place
 from halon.core.flow import first, stopped, uninterrupted
 from halon.core.frame import Cover, Done, Ledger, RunEnded, Scope, StepFailed

@@ -8,13 +8,14 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration, is_list
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import ActionCall, Effect
-from halon.contracts.playbook import (
+from halon.contracts.playbook import Playbook
+from halon.contracts.run import RunSpec
+from halon.contracts.steps import (
     DEFAULT_CONFIRM_WITHIN,
     ApproveStep,
     Branch,
     ForEachStep,
     ParallelStep,
-    Playbook,
     PlaybookStep,
     SetStep,
     Step,
@@ -26,7 +27,6 @@ from halon.contracts.playbook import (
     WaitFor,
     WaitStep,
 )
-from halon.contracts.run import RunSpec
 from halon.core.changes import Changes, Wanted
 from halon.core.flow import afterwards, first, together
 from halon.core.frame import Cover, Ledger, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small

@@ -6,7 +6,8 @@ from pydantic import BaseModel
 
 from halon.contracts.incident import IncidentInput
 from halon.contracts.plan import Effect
-from halon.contracts.playbook import Playbook, PlaybookStep
+from halon.contracts.playbook import Playbook
+from halon.contracts.steps import PlaybookStep
 
 
 def called_playbooks(playbook: Playbook) -> frozenset[str]:

@@ -13,7 +13,7 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
 from halon.contracts.decision import Decision
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
-from halon.contracts.playbook import Approve
+from halon.contracts.steps import Approve
 
 READ_WITHIN = timedelta(minutes=2)
 """Bound on a read or a plan with all its attempts, unless the step says otherwise. The same for every runtime."""

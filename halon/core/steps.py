@@ -8,8 +8,9 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import ActionCall, Effect
-from halon.contracts.playbook import Approve, ApproveStep, Playbook, Step, UsesStep, step_kind
+from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
+from halon.contracts.steps import Approve, ApproveStep, Step, UsesStep, step_kind
 from halon.core.ahead import Lookout, Outlook
 from halon.core.changes import Changes
 from halon.core.flow import first

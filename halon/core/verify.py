@@ -7,7 +7,7 @@ from typing import Any
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import Json, format_duration, is_object
 from halon.contracts.plan import ActionCall
-from halon.contracts.playbook import VerifyStep
+from halon.contracts.steps import VerifyStep
 from halon.core.expressions import EvaluationError, condition
 from halon.core.frame import Scope, StepFailed, hydrate, rendered
 from halon.core.runtime import ActionFailed, Event, Runtime

@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
 from halon.cli.engine import Engine
@@ -29,6 +30,7 @@ from halon.demo.cluster import DemoCluster
 from halon.store.verification import VerifyReport
 
 _YOU = "you@example.com"
+_KIND_WIDTH = max(len(kind.value) for kind in AuditKind)
 _LATER = {AuditKind.RUN_STARTED, AuditKind.STEP_STARTED, AuditKind.STEP_SKIPPED, AuditKind.STEP_FINISHED}
 
 
@@ -73,13 +75,11 @@ def event(record: StoredRecord) -> None:
     if record.kind in _LATER:
         return
     step = f"{record.step}: " if record.step else ""
-    say_whole(
-        Text.assemble(
-            (f"  {record.at:%H:%M:%S}  ", "dim"),
-            styled(f"{record.kind.value:<18} ", style_of(record.kind)),
-            styled(f"{step}{record.message}" + ("" if record.actor == "halon" else f" (by {record.actor})")),
-        )
-    )
+    message = styled(f"{step}{record.message}" + ("" if record.actor == "halon" else f" (by {record.actor})"))
+    row = Table.grid("", "", "", padding=(0, 2))
+    row.columns[1].width = _KIND_WIDTH
+    row.add_row(Text(f"  {record.at:%H:%M:%S}", "dim"), styled(record.kind.value, style_of(record.kind)), message)
+    say(row)
 
 
 def question(gate: OpenGate, incident: str, engine: Engine, config: Path, *, unattended: bool) -> None:
@@ -109,7 +109,7 @@ def question(gate: OpenGate, incident: str, engine: Engine, config: Path, *, una
         "--by",
         _YOU,
         "--plan",
-        plan,
+        digest,
     ]
     say_whole(Text(shlex.join(approve), style="green"))
     say(Text("  3  with Temporal's command", style="bold"))

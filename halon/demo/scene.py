@@ -11,7 +11,7 @@ import httpx
 
 from halon.contracts.base import JsonObject
 from halon.demo.cluster import DemoCluster
-from halon.demo.cluster.objects import Json
+from halon.demo.cluster.objects import Json, child, name_of, objects
 from halon.errors import TransientError
 
 NAMESPACE, NAME = "shop", "cart"
@@ -76,9 +76,10 @@ class Rollout:
 def rollout(cluster: DemoCluster) -> Rollout:
     """Look how it stands."""
     found = cluster.read("apps/v1", "Deployment", NAME, NAMESPACE) or deployment("")
-    spec, status = found["spec"], found.get("status") or {}
+    spec, status = child(found, "spec"), child(found, "status")
+    containers = objects(spec, "template", "spec", "containers")
     return Rollout(
-        image=str(spec["template"]["spec"]["containers"][0]["image"]),
+        image=str(containers[0]["image"]),
         wanted=int(spec["replicas"]),
         updated=int(status.get("updatedReplicas") or 0),
         ready=int(status.get("readyReplicas") or 0),
@@ -88,9 +89,9 @@ def rollout(cluster: DemoCluster) -> Rollout:
 def crash_looping(cluster: DemoCluster) -> str:
     """A pod that waits in CrashLoopBackOff; empty when there is none."""
     for pod in cluster.list("v1", "Pod", NAMESPACE):
-        for status in (pod.get("status") or {}).get("containerStatuses") or []:
-            if ((status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff":
-                return str(pod["metadata"]["name"])
+        for status in objects(pod, "status", "containerStatuses"):
+            if child(status, "state", "waiting").get("reason") == "CrashLoopBackOff":
+                return name_of(pod)
     return ""
 
 

@@ -25,7 +25,7 @@ from halon.contracts.outcome import Outcome
 from halon.contracts.run import Decide, OpenGate
 from halon.demo import narration, scene
 from halon.demo.cluster import DemoCluster
-from halon.errors import HalonError, TransientError
+from halon.errors import TransientError
 from halon.settings import Settings, load_settings
 from halon.store.store import open_store
 from halon.telemetry import configure_logs
@@ -61,18 +61,18 @@ async def _until_terminated(*, approve: bool, keep: bool) -> int:
 async def _stage(*, approve: bool, keep: bool) -> int:
     """Tell it in a directory of its own, which stays only when something went wrong."""
     directory = Path(tempfile.mkdtemp(prefix="halon-demo-"))
+    failed = True
     try:
         code = await _staged(directory, approve=approve, keep=keep)
-    except HalonError:
-        narration.logs(directory)
-        raise
+        failed = code != 0
     except asyncio.CancelledError:
-        shutil.rmtree(directory, ignore_errors=True)
+        failed = False
         raise
-    if code == 0:
-        shutil.rmtree(directory, ignore_errors=True)
-    else:
-        narration.logs(directory)
+    finally:
+        if failed:
+            narration.logs(directory)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
     return code
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from halon.contracts.base import is_list, is_object
-from halon.contracts.playbook import MAX_STEPS, step_kind
+from halon.contracts.steps import MAX_STEPS, step_kind
 from halon.core.expressions import KNOWN_NAMES, RESERVED_NAMES, Expression, ExpressionError, compile_expression, scan
 from halon.documents import Document, nearest
 from halon.documents.parsing import Path

@@ -4,15 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from halon.contracts.playbook import (
-    ForEachStep,
-    ParallelStep,
-    Playbook,
-    PlaybookStep,
-    Step,
-    SwitchStep,
-    UsesStep,
-)
+from halon.contracts.playbook import Playbook
+from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep
 from halon.core.library import library_of
 from halon.documents import Document
 from halon.documents.parsing import Path

@@ -4,16 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from halon.contracts.base import Json
-from halon.contracts.playbook import (
-    ForEachStep,
-    ParallelStep,
-    Playbook,
-    PlaybookStep,
-    Step,
-    SwitchStep,
-    UsesStep,
-    VerifyStep,
-)
+from halon.contracts.playbook import Playbook
+from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep, VerifyStep
 from halon.core.kinds import MAX_DEPTH
 from halon.core.steps import step_path
 

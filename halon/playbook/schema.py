@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from halon.contracts import playbook as contract
+from halon.contracts import playbook, steps
 from halon.contracts.base import JsonObject
 from halon.contracts.playbook import Playbook
 
@@ -14,7 +14,7 @@ from halon.contracts.playbook import Playbook
 def playbook_schema() -> JsonObject:
     """Give the schema. Descriptions are the docstrings of the models and of their fields."""
     schema: dict[str, Any] = Playbook.model_json_schema(by_alias=True)
-    documented = {name: model for name, model in vars(contract).items() if _is_model(model)}
+    documented = {name: model for name, model in {**vars(steps), **vars(playbook)}.items() if _is_model(model)}
     for name, model in documented.items():
         target = schema if name == "Playbook" else schema.get("$defs", {}).get(name)
         if target is None:

@@ -1,5 +1,7 @@
 """Playbooks and worlds that hypothesis makes up, with a world that keeps the truth about what is there."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -120,10 +122,11 @@ def _steps(draw: st.DrawFn, depth: int = 2, item: str = "") -> list[JsonObject]:
 
 @st.composite
 def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
-    kinds = ["change", "change", "look", "verify", "wait", "gate", "stop"] + (["parallel", "each", "switch"] * (depth > 0))
+    kinds = ["change", "change", "look", "verify", "wait", "gate", "stop"] + (
+        ["parallel", "each", "switch"] * (depth > 0)
+    )
     kind = draw(st.sampled_from(kinds))
-    # Each change has a target of its own, so that what is there tells which run of which step made it.
-    name = f"t{draw(st.integers(0, 10**9))}{item}"
+    name = f"t{item}"
     pause = st.sampled_from(PAUSES)
     step: JsonObject = {
         "change": lambda: _change(name),
@@ -134,7 +137,10 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
         "stop": lambda: {"if": "${{ now.getSeconds() > 30 }}", "stop": {"outcome": "refused", "reason": "enough"}},
         "parallel": lambda: {
             "parallel": {
-                branch: {"steps": draw(_steps(depth - 1, item)), "on_failure": draw(st.sampled_from(["fail", "continue"]))}
+                branch: {
+                    "steps": draw(_steps(depth - 1, item)),
+                    "on_failure": draw(st.sampled_from(["fail", "continue"])),
+                }
                 for branch in ("a", "b")
             }
         },
@@ -157,7 +163,7 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
     }[kind]()
     if draw(st.integers(0, 3)) == 0 and kind != "stop":
         more: list[JsonObject] = [{"timeout": draw(pause)}, {"retry": {"attempts": 3, "interval": "5s"}}]
-        more += [{"on_failure": "continue"}, {"on_failure": [dict(_LOOK)]}, {"on_failure": [_change(f"{name}f")]}]
+        more += [{"on_failure": "continue"}, {"on_failure": [dict(_LOOK)]}, {"on_failure": [_change(name)]}]
         more += [{"approve": {"within": "5m"}}, {"expires": "30m"}] * (kind not in {"look", "verify", "wait", "gate"})
         step |= draw(st.sampled_from(more))
     return step
@@ -169,6 +175,7 @@ def specs(draw: st.DrawFn, *, dry_run: bool = False) -> RunSpec:
     body: JsonObject = {"steps": draw(_steps()), "timeout": draw(st.sampled_from(["10m", "1h", "1d"]))}
     if draw(st.booleans()):
         body |= {"on_failure": [dict(_LOOK)], "finally": [dict(_LOOK)]}
+    _numbered(body, itertools.count())
     head: JsonObject = {"apiVersion": "halon/v1", "kind": "Playbook"}
     head["metadata"] = {"name": "any", "title": "Any", "owner": "team"}
     return RunSpec(
@@ -181,10 +188,10 @@ def specs(draw: st.DrawFn, *, dry_run: bool = False) -> RunSpec:
 
 
 @st.composite
-def courses(draw: st.DrawFn, spec: RunSpec) -> Course:
+def courses(draw: st.DrawFn) -> Course:
     """People who mostly agree, and sometimes a cancellation or the end of the alert."""
     seconds = st.integers(0, 2000).map(lambda number: timedelta(seconds=number))
-    steps = [path for path in _gates(spec) for _ in range(3)]
+    steps = [path for path in _gates() for _ in range(3)]
     verdicts = draw(st.lists(st.sampled_from([Verdict.APPROVE] * 5 + [Verdict.DENY]), min_size=1, max_size=8))
     return Course(
         replies=[
@@ -196,7 +203,19 @@ def courses(draw: st.DrawFn, spec: RunSpec) -> Course:
     )
 
 
-def _gates(spec: RunSpec) -> list[str]:
+def _numbered(value: Any, count: Iterator[int]) -> None:
+    """Give each change a target of its own, so that what is there tells which step made it."""
+    if isinstance(value, list):
+        for one in value:  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            _numbered(one, count)
+    elif isinstance(value, dict):
+        if value.get("uses") == "world.set":
+            value["with"]["name"] = f"{next(count)}{value['with']['name']}"
+        for one in value.values():  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            _numbered(one, count)
+
+
+def _gates() -> list[str]:
     """The last names that a question may have: those of steps without an id."""
     kinds = ("approve", "uses", "parallel", "for_each", "switch")
     return [f"{kind}_{number}" for kind in kinds for number in (1, 2, 3)]

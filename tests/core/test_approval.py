@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halon.contracts.decision import Decision, Verdict
-from halon.contracts.playbook import Approve
+from halon.contracts.steps import Approve
 from halon.core.approval import objection, tally
 from halon.core.runtime import Gate
 

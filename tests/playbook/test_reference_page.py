@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from halon.contracts.outcome import Outcome
-from halon.contracts.playbook import STEP_KINDS, Approve, Guard, Playbook, StepBase
+from halon.contracts.playbook import Guard, Playbook
+from halon.contracts.steps import STEP_KINDS, Approve, StepBase
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import assemble
 from halon.playbook.lint import WAIVER_RULES, lint
