@@ -4,7 +4,8 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -93,13 +94,13 @@ def question(gate: OpenGate, incident: str, engine: Engine, config: Path, *, una
     digest = gate.digest[:12]
     workflow = run_id(incident)
     ends = gate.asked_at + gate.within
-    say(Text(f"  Waiting for you, until {ends:%H:%M:%S} UTC. Any one of these, from another terminal or a browser:"))
-    say("")
-    say(Text("  1  in a browser", style="bold"))
+    say(Text(f"  Waiting for you, until {ends:%H:%M:%S} UTC. Approve in one of three ways:", style="bold yellow"))
+    say("", Text("  1  in a browser", style="bold"))
     say_whole(Text(f"{engine.ui_url}/namespaces/default/workflows/{workflow}", style="cyan"))
     decision = json.dumps({"verdict": "approve", "by": _YOU, "plan": digest})
-    say_whole(Text(f"     More Actions > Send an Update > decide, and as its input  {decision}"))
-    say(Text("  2  with Halon's command", style="bold"))
+    say("     More Actions > Send an Update > decide, and as its input:")
+    say_whole(Text(decision, style="green"))
+    say("", Text("  2  with Halon's command", style="bold"))
     approve = [
         _program(Path(sys.executable).with_name("halon")),
         "--config",
@@ -112,7 +113,7 @@ def question(gate: OpenGate, incident: str, engine: Engine, config: Path, *, una
         digest,
     ]
     say_whole(Text(shlex.join(approve), style="green"))
-    say(Text("  3  with Temporal's command", style="bold"))
+    say("", Text("  3  with Temporal's command", style="bold"))
     signal = [
         _program(Path(server_binary())),
         "workflow",
@@ -124,7 +125,7 @@ def question(gate: OpenGate, incident: str, engine: Engine, config: Path, *, una
     ]
     given = json.dumps({"by": _YOU, "plan": digest})
     say_whole(Text(shlex.join([*signal, "--name", "approve", "--input", given]), style="green"))
-    say(Text("  To refuse: deny instead of approve. Ctrl-C ends the demonstration.", style="dim"), "")
+    say("", Text("  To refuse: deny instead of approve. Ctrl-C ends the demonstration.", style="dim"), "")
 
 
 def closing(shown: Shown, report: VerifyReport) -> None:
@@ -171,16 +172,28 @@ class Waiting:
         if self._status is not None:
             self._status.stop()
 
-    def show(self, gates: Sequence[OpenGate]) -> None:
+    @contextmanager
+    def paused(self, now: bool) -> Generator[None]:  # noqa: FBT001  # reads as a sentence where it is called
+        """Take the line away, `now` or not at all, while something else is written."""
+        if self._status is None or not now:
+            yield
+            return
+        self._status.stop()
+        try:
+            yield
+        finally:
+            self._status.start()
+
+    def show(self, gate: OpenGate | None) -> None:
         """Say what is waited for now."""
         if self._status is None:
             return
-        if not gates:
+        if gate is None:
             self._status.update("Halon is at work")
             return
-        left = gates[0].asked_at + gates[0].within - datetime.now(UTC)
+        left = gate.asked_at + gate.within - datetime.now(UTC)
         minutes, seconds = divmod(max(0, round(left.total_seconds())), 60)
-        self._status.update(Text(f"waiting for your approval of {gates[0].step}: {minutes}:{seconds:02} left"))
+        self._status.update(Text(f"waiting for your approval of {gate.step}: {minutes}:{seconds:02} left"))
 
 
 def _heading(text: str) -> None:

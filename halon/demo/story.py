@@ -20,6 +20,7 @@ from halon.cli.decisions import decide
 from halon.cli.engine import Engine, running
 from halon.cli.show import Shown, look
 from halon.clients.embedded import free_port
+from halon.contracts.audit import AuditKind
 from halon.contracts.decision import Verdict
 from halon.contracts.outcome import Outcome
 from halon.contracts.run import Decide, OpenGate
@@ -178,12 +179,13 @@ class _Play:
             deadline = loop.time() + UNATTENDED.total_seconds()
             while True:
                 shown = await look(self.settings, incident)
-                for record in shown.records[told:]:
-                    narration.event(record)
+                fresh = shown.records[told:]
                 told = len(shown.records)
-                gates = shown.run.gates if shown.run else ()
-                for gate in gates:
-                    if gate.digest != asked:
+                gate = _asked(shown)
+                with waiting.paused(bool(fresh)):
+                    for record in fresh:
+                        narration.event(record)
+                    if gate is not None and gate.digest != asked:
                         asked = gate.digest
                         narration.question(gate, incident, self.engine, self.config, unattended=approve)
                         if approve:
@@ -192,9 +194,18 @@ class _Play:
                     return shown
                 if approve and loop.time() > deadline:
                     raise TransientError(f"incident {incident} does not end")
-                waiting.show(gates)
+                waiting.show(gate)
                 await asyncio.sleep(_LOOK.total_seconds())
 
     async def _approve(self, incident: str, gate: OpenGate) -> None:
         given = Decide(verdict=Verdict.APPROVE, by=APPROVER, comment="--approve auto", plan=gate.digest, step=gate.step)
         await decide(self.settings, incident, given)
+
+
+def _asked(shown: Shown) -> OpenGate | None:
+    """The question that waits, once the record of its being asked has been seen: the run is ahead of its records."""
+    told = [record for record in shown.records if record.kind is AuditKind.APPROVAL_ASKED]
+    for gate in shown.run.gates if shown.run else ():
+        if any(record.step == gate.step and record.at >= gate.asked_at for record in told):
+            return gate
+    return None
