@@ -91,7 +91,7 @@ class Incident:
     @workflow.query(name=STATUS_QUERY, description="The incident's row, as the store lists it.")
     def status(self) -> IncidentRow:
         """Answer for `halon show`."""
-        return self._row()
+        return self._row(self._state)
 
     async def _begin(self) -> str | None:
         """Name the incident after what opens it. Gives who handled all of its alerts before, if anyone did."""
@@ -235,7 +235,6 @@ class Incident:
         await keeper
         if self._background is not None:
             await stopped(self._background)
-        self._state = "closed"
         self._take_last()
         repeats = self._members.repeats
         count = f", {repeats} repeats" if repeats else ""
@@ -243,10 +242,12 @@ class Incident:
         facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
         self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
-        await self._save()
+        await self._save("closed")
         while self._arrived:
             self._take_last()
-            await self._save()
+            await self._save("closed")
+        self._state = "closed"
+        self._show()
 
     def _take_last(self) -> None:
         """Count repeats that came while closing, and keep what is new for the next incident."""
@@ -262,10 +263,12 @@ class Incident:
         await workflow.sleep(SAVE_AFTER, summary="the incident is listed as open")
         await uninterrupted(self._save())
 
-    async def _save(self) -> None:
+    async def _save(self, state: Literal["open", "closed"] = "open") -> None:
         await workflow.execute_activity(
             SAVE,
-            SaveRequest(row=self._row(), records=await self._journal.take(), release=self._too_few and self._closing),
+            SaveRequest(
+                row=self._row(state), records=await self._journal.take(), release=self._too_few and self._closing
+            ),
             start_to_close_timeout=WRITE_TIMEOUT,
             retry_policy=WRITE_RETRY,
             summary="the incident's row and records",
@@ -296,9 +299,9 @@ class Incident:
         labels = self._members.alerts[0].labels if self._members.alerts else {}
         return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
 
-    def _row(self) -> IncidentRow:
+    def _row(self, state: Literal["open", "closed"]) -> IncidentRow:
         info, book = workflow.info(), self._given.playbook
-        closed: datetime | None = workflow.now() if self._state == "closed" else None
+        closed: datetime | None = workflow.now() if state == "closed" else None
         return IncidentRow(
             id=self._id,
             group=self._given.group,
@@ -306,9 +309,9 @@ class Incident:
             playbook_digest=book.digest,
             workflow_id=info.workflow_id,
             run_id=info.first_execution_run_id,
-            state=self._state,
-            outcome=self._result.outcome.value if self._result else "",
-            reason=self._result.reason if self._result else "",
+            state=state,
+            outcome=self._result.outcome.value if self._result and closed else "",
+            reason=self._result.reason if self._result and closed else "",
             service=self._service(),
             severity=self._severity(),
             title=book.metadata.title,

@@ -3,6 +3,7 @@
 Exit codes: 0 it went well, 1 it did not, 2 the call or its input is wrong, 130 interrupted.
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -95,6 +96,7 @@ def main() -> NoReturn:
     aborts the process after everything has gone well.
     """
     code = execute(sys.argv[1:])
+    atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # Kubernetes' client keeps certificates and keys in files until then
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()

@@ -3,9 +3,11 @@
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from halon.contracts.run import SearchAttribute
+from halon.contracts.run import INCIDENT_WORKFLOW, SearchAttribute
 from halon.core.ids import group_of, incident_of
+from halon.errors import NotFound
 from halon.settings import Settings
+from halon.store.incidents import MAX_LIST
 from halon.store.store import open_store
 
 
@@ -22,7 +24,27 @@ async def full_id(settings: Settings, client: Client, text: str) -> str:
     if await open_execution(client, incident) is not None:
         return incident
     async with open_store(settings) as store:
-        return (await store.incidents.get(incident)).id
+        try:
+            return (await store.incidents.get(incident)).id
+        except NotFound:
+            unrecorded = await _just_opened(client, incident)
+            if unrecorded is None:
+                raise
+            return unrecorded
+
+
+async def _just_opened(client: Client, beginning: str) -> str | None:
+    """Give the open incident whose id begins so, which the store does not have yet; None when none or several do."""
+    if not beginning:
+        return None
+    running = f"WorkflowType = '{INCIDENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
+    ids = {
+        str(one)
+        async for execution in client.list_workflows(running, limit=MAX_LIST)
+        for one in execution.search_attributes.get(SearchAttribute.INCIDENT, ())
+    }
+    found = [one for one in ids if one.startswith(beginning)]
+    return found[0] if len(found) == 1 else None
 
 
 async def open_execution(client: Client, incident: str) -> str | None:
@@ -42,5 +64,6 @@ async def open_execution(client: Client, incident: str) -> str | None:
         return None
     if described is None:
         return None
-    attributes = described.search_attributes.get(SearchAttribute.INCIDENT, ())
-    return described.run_id if incident in attributes and described.close_time is None else None
+    names = described.search_attributes.get(SearchAttribute.INCIDENT, ())
+    ending = "closed" in described.search_attributes.get(SearchAttribute.STATE, ()) or described.close_time is not None
+    return described.run_id if incident in names and not ending else None

@@ -49,14 +49,14 @@ def up(
 
     invocation = context.find_object(Invocation) or Invocation()
     settings = settings_of(context)
+    if not settings.gateway.sources and not json:
+        note("no alert source is set up, so nobody can send alerts yet; write one into halon.yaml, such as:")
+        sys.stderr.write(f"\n{EXAMPLE}\n")
     _look_at_playbooks(settings)
     if json:
         telemetry = settings.telemetry.model_copy(update={"log_format": "json"})
         settings = settings.model_copy(update={"telemetry": telemetry})
     configure_logs("up", settings)
-    if not settings.gateway.sources and not json:
-        note("no alert source is set up, so nobody can send alerts yet; write one into halon.yaml, such as:")
-        sys.stderr.write(f"\n{EXAMPLE}\n")
     asyncio.run(_serve(settings, invocation.config, json=json))
     if not json:
         say("stopped; the data stay")

@@ -35,7 +35,7 @@ SOURCE = "alertmanager"
 APPROVER = "demo@example.com"
 UNATTENDED = timedelta(seconds=90)
 """How long a story may take in which nobody is waited for."""
-TERMINATED = 143
+_BY_SIGNAL = 128
 _LOOK = timedelta(milliseconds=200)
 
 
@@ -44,19 +44,27 @@ def run(*, approve: bool, keep: bool) -> int:
 
     With `approve` nobody is asked. With `keep` everything goes on running afterwards, until Ctrl-C.
     """
-    return asyncio.run(_until_terminated(approve=approve, keep=keep))
+    return asyncio.run(_until_told_to_end(approve=approve, keep=keep))
 
 
-async def _until_terminated(*, approve: bool, keep: bool) -> int:
-    told = asyncio.create_task(_stage(approve=approve, keep=keep))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.cancel)
+async def _until_told_to_end(*, approve: bool, keep: bool) -> int:
+    """Tell it, until Ctrl-C or SIGTERM; then put everything away, however often that comes again."""
+    telling = asyncio.create_task(_stage(approve=approve, keep=keep))
+    ended_by: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        if not ended_by:
+            telling.cancel()
+        ended_by.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
     try:
-        return await told
+        return await telling
     except asyncio.CancelledError:
-        this = asyncio.current_task()
-        if this is not None and this.cancelling():  # Ctrl-C cancels this one, SIGTERM only the other
+        if not ended_by:
             raise
-        return TERMINATED
+        return _BY_SIGNAL + ended_by[0]
 
 
 async def _stage(*, approve: bool, keep: bool) -> int:

@@ -85,7 +85,12 @@ def _detail(status: HTTPStatus) -> str:
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say for OpenAPI that a request may be answered with these problems."""
-    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses
+    }
+    if HTTPStatus.SERVICE_UNAVAILABLE in problems:
+        problems[503]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return problems
 
 
 def describe_problems(app: FastAPI) -> None:

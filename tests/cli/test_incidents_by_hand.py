@@ -113,7 +113,7 @@ def test_a_run_waits_is_approved_and_is_shown(halon: Shell) -> None:
     assert shown.json["incident"]["reason"] == "nothing to do in web, size 5"
     kinds = [one["kind"] for one in shown.json["records"]]
     assert kinds[0] == "incident.opened"
-    assert kinds[-1] == "incident.closed"
+    assert kinds[-1] == "incident.closed", kinds
     assert "decision.refused" in kinds
 
     late = halon("approve", incident, "--by", "ana@example.com")

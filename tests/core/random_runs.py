@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -18,12 +18,16 @@ from halon.core.runtime import ActionFailed
 from halon.core.virtual import START, Answer, Course, Reply
 
 PAUSES = ("1s", "40s", "3m", "20m")
-_TAKES = (0, 0, 0, 7, 90, 400)
-_READS = ("yes", "yes", "yes", "no", "no data", "error")
-_PLANS = ("change",) * 6 + ("refused", "error")
-_APPLIES = ("done",) * 6 + ("unsent", "lost", "late", "drift", "refused")
-_CONFIRMS = ("settled",) * 5 + ("waiting", "broken", "error")
-_UNDOS = ("plan",) * 6 + ("error", "refused")
+Made: TypeAlias = dict[str, Any]
+"""A part of a playbook."""
+
+# What each call may come to; the first is what it mostly comes to.
+_TAKES = (0, 7, 90)
+_READS = ("yes", "no", "no data", "error")
+_PLANS = ("change", "refused", "error")
+_APPLIES = ("done", "unsent", "lost", "late", "drift", "refused")
+_CONFIRMS = ("settled", "waiting", "broken", "error")
+_UNDOS = ("plan", "error", "refused")
 
 
 @dataclass
@@ -43,7 +47,8 @@ class TrueWorld:
 
     def _draw(self, options: tuple[Any, ...]) -> Any:
         self._drawn += 1
-        return options[(self.chances[self._drawn % len(self.chances)] + self._drawn) % len(options)]
+        chance = self.chances[self._drawn % len(self.chances)]
+        return options[0] if chance % 6 else options[chance // 6 % len(options)]
 
     @property
     def _takes(self) -> timedelta:
@@ -107,28 +112,28 @@ class TrueWorld:
         )
 
 
-def _change(name: str) -> JsonObject:
+def _change(name: str) -> Made:
     return {"uses": "world.set", "with": {"name": name, "to": 1}, "within": "2m"}
 
 
-_LOOK: JsonObject = {"uses": "world.look"}
-_VERIFY: JsonObject = {"verify": {"uses": "world.look"}, "until": "${{ result.ok }}", "every": "20s", "within": "2m"}
+_LOOK: Made = {"uses": "world.look"}
+_VERIFY: Made = {"verify": {"uses": "world.look"}, "until": "${{ result.ok }}", "every": "20s", "within": "2m"}
 
 
 @st.composite
-def _steps(draw: st.DrawFn, depth: int = 2, item: str = "") -> list[JsonObject]:
+def _steps(draw: st.DrawFn, depth: int = 2, item: str = "") -> list[Made]:
     return [draw(_step(depth, item)) for _ in range(draw(st.integers(1, 3)))]
 
 
 @st.composite
-def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
+def _step(draw: st.DrawFn, depth: int, item: str) -> Made:
     kinds = ["change", "change", "look", "verify", "wait", "gate", "stop"] + (
         ["parallel", "each", "switch"] * (depth > 0)
     )
     kind = draw(st.sampled_from(kinds))
     name = f"t{item}"
     pause = st.sampled_from(PAUSES)
-    step: JsonObject = {
+    step: Made = {
         "change": lambda: _change(name),
         "look": lambda: dict(_LOOK),
         "verify": lambda: dict(_VERIFY, **draw(st.sampled_from([{}, {"hold": "1m"}]))),
@@ -162,7 +167,7 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
         },
     }[kind]()
     if draw(st.integers(0, 3)) == 0 and kind != "stop":
-        more: list[JsonObject] = [{"timeout": draw(pause)}, {"retry": {"attempts": 3, "interval": "5s"}}]
+        more: list[Made] = [{"timeout": draw(pause)}, {"retry": {"attempts": 3, "interval": "5s"}}]
         more += [{"on_failure": "continue"}, {"on_failure": [dict(_LOOK)]}, {"on_failure": [_change(name)]}]
         more += [{"approve": {"within": "5m"}}, {"expires": "30m"}] * (kind not in {"look", "verify", "wait", "gate"})
         step |= draw(st.sampled_from(more))
@@ -172,11 +177,12 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> JsonObject:
 @st.composite
 def specs(draw: st.DrawFn, *, dry_run: bool = False) -> RunSpec:
     """A run of a playbook."""
-    body: JsonObject = {"steps": draw(_steps()), "timeout": draw(st.sampled_from(["10m", "1h", "1d"]))}
+    steps = [*draw(_steps()), *draw(st.sampled_from([[], [dict(_VERIFY)]]))]
+    body: Made = {"steps": steps, "timeout": draw(st.sampled_from(["10m", "1h", "1d"]))}
     if draw(st.booleans()):
         body |= {"on_failure": [dict(_LOOK)], "finally": [dict(_LOOK)]}
     _numbered(body, itertools.count())
-    head: JsonObject = {"apiVersion": "halon/v1", "kind": "Playbook"}
+    head: Made = {"apiVersion": "halon/v1", "kind": "Playbook"}
     head["metadata"] = {"name": "any", "title": "Any", "owner": "team"}
     return RunSpec(
         incident="any",
@@ -203,15 +209,15 @@ def courses(draw: st.DrawFn) -> Course:
     )
 
 
-def _numbered(value: Any, count: Iterator[int]) -> None:
+def _numbered(value: Made | list[Any] | str, count: Iterator[int]) -> None:
     """Give each change a target of its own, so that what is there tells which step made it."""
     if isinstance(value, list):
-        for one in value:  # pyright: ignore[reportUnknownVariableType]  # any JSON
+        for one in value:
             _numbered(one, count)
     elif isinstance(value, dict):
         if value.get("uses") == "world.set":
             value["with"]["name"] = f"{next(count)}{value['with']['name']}"
-        for one in value.values():  # pyright: ignore[reportUnknownVariableType]  # any JSON
+        for one in value.values():
             _numbered(one, count)
 
 

@@ -1,6 +1,7 @@
 """Whatever is sent to a gateway: a clear error, nothing started in Temporal, the process alive and small."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -13,9 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from engine import TOKEN, Engine, crash_looping, until
 
 from halon.settings.loading import load_settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "planted-secret-of-the-signer"  # planted
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -33,21 +37,13 @@ steps:
 SOURCES = {
     "signed": {
         "type": "alertmanager",
-        "auth": {"hmac": {"secret": {"env": "SIGNING_SECRET"}, "timestamp_header": "X-Timestamp"}},
+        "auth": {"hmac": {"secret": {"file": "signing-secret"}, "timestamp_header": "X-Timestamp"}},
     },
     "checks": {
         "type": "generic",
         "auth": {"bearer": {"env": "CRASH_TOKEN"}},
         "map": {"name": "${{ body.check }}", "starts_at": "${{ body.since }}", "labels": "${{ body.labels }}"},
     },
-}
-HOSTILE = {
-    "reads what it may not": "${{ secrets.token }}",
-    "calls what is not there": "${{ body.name.__class__ }}${{ import('os') }}",
-    "never ends": "${{ " + "(" * 500 + "body" + ")" * 500 + " }}",
-    "multiplies": "${{ [1,2,3].map(a, [1,2,3].map(b, [1,2,3].map(c, [1,2,3].map(d, a + b + c + d)))).size() }}",
-    "walks a map in random order": "${{ body.map(key, key) }}",
-    "is too long": "${{ body.name + '" + "x" * 4000 + "' }}",
 }
 
 
@@ -102,7 +98,7 @@ SHAPES = [
     Bad("a million characters", webhook(labelled(pod="x" * 1_000_000)), 422, "labels.pod: 1000000 characters"),
     Bad("too many labels", webhook(labelled(**{f"l{n}": "x" for n in range(100)})), 422, "at most 64"),
     Bad("too many alerts", webhook(*[{}] * 2001), 422, "at most 2000"),
-    Bad("another tool's body", b'{"check": 7}', 422, "map.since", "checks"),
+    Bad("another tool's body", b'{"check": 7}', 422, "`map.labels`: body has no `labels`", "checks"),
 ]
 ENCODINGS = [
     Bad("nothing", b"", 400, "not JSON"),
@@ -144,13 +140,14 @@ def senders() -> list[Bad]:
     ]
 
 
-@pytest.fixture
-async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
-    monkeypatch.setenv("SIGNING_SECRET", SECRET)
-    playbooks = tmp_path / "playbooks"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    root = tmp_path_factory.mktemp("engine")
+    playbooks = root / "playbooks"
     playbooks.mkdir()
     (playbooks / "watch.yaml").write_text(PLAYBOOK)
-    one = Engine(tmp_path, tmp_path / "no-cluster-is-asked", playbooks)
+    (root / "signing-secret").write_text(SECRET)
+    one = Engine(root, root / "no-cluster-is-asked", playbooks)
     given = json.loads(one.config.read_text())
     given["gateway"]["sources"] |= SOURCES
     given["gateway"]["body_timeout"] = "1s"
@@ -159,14 +156,14 @@ async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     one.settings = load_settings(one.config)
     try:
         await one.start("temporal")
-        await one.prepare()
         await one.start("gateway")
+        await one.prepare()
         yield one
     finally:
         await one.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def http(engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{engine.gateway_port}", timeout=20) as one:
 
@@ -208,11 +205,13 @@ async def trickle(port: int, start: bytes) -> bytes:
     """Send the beginning of a request, then a byte now and then, and give what comes back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(start)
-    answer = asyncio.create_task(reader.read())
+    answer = asyncio.create_task(reader.readuntil(b"}"))
     while not answer.done():
         writer.write(b" ")
         await asyncio.wait([answer], timeout=0.2)
     writer.close()
+    with contextlib.suppress(OSError):  # the gateway has closed what it did not want to read to its end
+        await writer.wait_closed()
     return answer.result()
 
 
@@ -259,22 +258,18 @@ async def test_senders_that_take_for_ever_hold_up_nobody(engine: Engine, http: h
     assert all(b"application/problem+json" in one for one in answers)
     for _, writer in silent:
         writer.close()
+        await writer.wait_closed()
     assert memory(engine) < 400_000
 
 
 async def test_a_map_with_a_hostile_expression_is_refused_when_the_gateway_starts(tmp_path: Path) -> None:
-    async def refused(name: str, expression: str) -> str:
-        fields = {"name": expression, "starts_at": "${{ body.since }}"}
-        source = {"type": "generic", "auth": {"none": True}, "map": fields}
-        config = tmp_path / f"{name.replace(' ', '-')}.yaml"
-        config.write_text(json.dumps({"data_dir": str(tmp_path), "gateway": {"port": 0, "sources": {"one": source}}}))
-        command = [sys.executable, "-m", "halon.cli", "--config", str(config), "gateway"]
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, cwd=tmp_path)
-        _, told = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode not in {0, None}, name
-        return told.decode()
-
-    for name, expression in HOSTILE.items():
-        told = await refused(name, expression)
-        assert "gateway.sources.one.map.name" in told, f"{name}: {told}"
-        assert "Traceback" not in told, name
+    fields = {"name": "${{ body.map(key, body.map(other, key + other)) }}", "starts_at": "${{ body.since }}"}
+    source = {"type": "generic", "auth": {"none": True}, "map": fields}
+    config = tmp_path / "halon.yaml"
+    config.write_text(json.dumps({"playbooks": [], "gateway": {"port": 0, "sources": {"one": source}}}))
+    command = [sys.executable, "-m", "halon.cli", "--config", str(config), "gateway"]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, cwd=tmp_path)
+    _, told = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode not in {0, None}
+    assert told.startswith(b"error: `gateway.sources.one.map.name`"), told
+    assert told.count(b"\n") == 1, told

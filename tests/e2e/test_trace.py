@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from engine import Engine, crash_looping, until
 
 from halon.clients.embedded import free_port
 from halon.contracts.incident import IncidentRow
-from halon.demo.cluster import DemoCluster
+from halon.core.ids import run_id
+from halon.demo.cluster import DemoCluster, Timing
 from halon.settings.loading import load_settings
 from halon.store.store import open_store
 
@@ -26,7 +28,12 @@ steps:
   - id: restart
     uses: kubernetes.restart_deployment
     with: {namespace: "${{ alert.labels.namespace }}", name: "${{ alert.labels.container }}"}
+    approve: {within: 2m}
 """
+
+
+MOMENT = timedelta(milliseconds=10)
+FAST = Timing(tick=MOMENT, start=MOMENT, ready=MOMENT, stop=MOMENT, crash=MOMENT, backoff=MOMENT)
 
 
 def deployment(name: str) -> dict[str, Any]:
@@ -41,7 +48,7 @@ def deployment(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[DemoCluster]:
-    async with DemoCluster() as one:
+    async with DemoCluster(timing=FAST) as one:
         await one.apply(deployment("cart"))
         yield one
 
@@ -62,16 +69,32 @@ def telling(engine: Engine, collector: Collector) -> int:
     return port
 
 
-async def closed(engine: Engine) -> IncidentRow:
+async def incident(engine: Engine, state: str) -> IncidentRow:
+    """Wait for the incident to be listed so."""
     async with open_store(engine.settings) as store:
 
         async def look() -> IncidentRow | None:
             rows = await store.incidents.list()
-            return rows[0] if rows and rows[0].state == "closed" else None
+            return rows[0] if rows and rows[0].state == state else None
 
         found = await until(look, within=30)
         assert found is not None
         return found
+
+
+async def waiting_metrics(engine: Engine) -> str:
+    """Give the gateway's metrics as soon as they say that somebody must decide."""
+
+    async def look() -> str:
+        shown = await metrics_of(engine.gateway_port)
+        return shown if "halon_approvals_waiting 1.0" in shown else ""
+
+    return await until(look, within=30)
+
+
+async def approve(engine: Engine) -> None:
+    row = await incident(engine, "open")
+    await (await engine.client()).get_workflow_handle(run_id(row.id)).signal("approve", {"by": "ana@example.com"})
 
 
 async def metrics_of(port: int) -> str:
@@ -94,11 +117,13 @@ async def test_one_trace_leads_from_the_webhook_to_the_call_that_changes_the_clu
     port = telling(engine, collector)
     try:
         await engine.start("temporal")
-        await engine.prepare()
         await engine.start("worker")
         await engine.start("gateway")
+        await engine.prepare()
         await engine.send(crash_looping("shop", "cart-1", "cart"))
-        row = await closed(engine)
+        waiting = await waiting_metrics(engine)
+        await approve(engine)
+        row = await incident(engine, "closed")
         worker_metrics, gateway_metrics = await metrics_of(port), await metrics_of(engine.gateway_port)
     finally:
         await engine.stop()  # what is still to be sent is sent at the end of a process
@@ -131,6 +156,6 @@ async def test_one_trace_leads_from_the_webhook_to_the_call_that_changes_the_clu
     assert 'halon_audit_records_total{kind="applied"} 1.0' in worker_metrics
     measured = 'action="kubernetes.restart_deployment",phase="apply",result="ok"'
     assert f"halon_action_duration_seconds_count{{{measured}}} 1.0" in worker_metrics
-    assert "halon_approvals_waiting 0.0" in gateway_metrics
+    assert "halon_incidents_open 1.0" in waiting
     received = 'result="matched",source="alertmanager",status="firing"'
     assert f"halon_gateway_alerts_total{{{received}}} 1.0" in gateway_metrics

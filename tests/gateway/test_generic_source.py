@@ -123,6 +123,11 @@ def test_expressions_see_no_credentials() -> None:
         ("${{ itm.check }}", "map.name"),
         ("${{ item.check", "never closed"),
         ("${{ item.check + }}", "map.name"),
+        ("${{ secrets.token }}", "map.name"),
+        ("${{ body.map(key, key) }}", "map.name"),
+        ("${{ [1].map(a, [1].map(b, [1].map(c, [1].map(d, [1].map(e, a + e))))) }}", "map.name"),
+        (f"${{{{ {'(' * 500}body{')' * 500} }}}}", "map.name"),
+        (f"${{{{ body.check + '{'x' * 4000}' }}}}", "map.name"),
     ],
 )
 def test_an_expression_that_does_not_compile_stops_the_start(expression: str, finding: str) -> None:

@@ -19,6 +19,9 @@ from halon.gateway.serve import HEADER_ALLOWANCE
 from halon.telemetry import Telemetry
 
 GOOD = json.dumps(webhook(firing()))
+HALF_A_BODY = (
+    b"POST /v1/alerts/lab HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
+)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,8 @@ async def raw(gateway: Gateway, request: bytes) -> bytes:
 
 
 async def test_a_body_that_stops_half_way_is_not_waited_for(gateway: Gateway) -> None:
-    head = b"POST /v1/alerts/lab HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
     began = time.monotonic()
-    answer = await raw(gateway, head)
+    answer = await raw(gateway, HALF_A_BODY)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answer.lower()
     assert time.monotonic() - began < 5
@@ -287,6 +289,12 @@ async def test_openapi_says_what_really_comes(gateway: Gateway) -> None:
     answers.append(await gateway.post(GOOD.encode()))
     assert [answer.status_code for answer in answers] == [202, 400, 401, 404, 413, 415, 422, 503, 500]
     assert all(described(answer, operation["responses"]) for answer in answers)
+    late = (await raw(gateway, HALF_A_BODY)).partition(b"\r\n\r\n")
+    assert b"application/problem+json" in late[0]
+    seen = {str(answer.status_code) for answer in answers} | {str(json.loads(late[2])["status"])}
+    assert seen == set(operation["responses"])
+    assert "retry-after" in answers[-2].headers
+    assert "Retry-After" in operation["responses"]["503"]["headers"]
     problem = schema["components"]["schemas"]["Problem"]["properties"]
     assert all(set(answer.json()) == set(problem) for answer in answers[1:])
     receipt = schema["components"]["schemas"]["Receipt"]["properties"]
