@@ -179,6 +179,15 @@ class Engine:
 
         return await until(asked)
 
+    async def signal(self, incident: str, name: str, *given: Any) -> None:
+        """Decide by signal, and wait until it counts: the server that skips time would else let the question expire."""
+        await self.run(incident).signal(name, *given)
+
+        async def answered() -> bool:
+            return not (await self.status(incident)).gates
+
+        await until(answered)
+
     async def told(self, incident: str) -> list[AuditKind]:
         return [record.kind for record in await self.store.audit.records(incident)]
 

@@ -43,7 +43,7 @@ async def test_a_decision_that_does_not_count_is_told_why_and_audited(
         await engine.run(FIRST).execute_update("decide", decision)
     assert why in str(refused.value.cause)
     assert engine.lamp.writes == []
-    await engine.run(FIRST).signal("deny", {"by": "ana@example.com"})
+    await engine.signal(FIRST, "deny", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.DENIED
     assert AuditKind.DECISION_REFUSED in await engine.told(FIRST)
 
@@ -53,7 +53,7 @@ async def test_a_signal_that_is_no_decision_is_refused_and_audited(engine: Engin
     await engine.waiting(FIRST)
     await engine.run(FIRST).signal("approve")
     await engine.run(FIRST).signal("approve", [1, 2])
-    await engine.run(FIRST).signal("deny", {"by": "ana@example.com"})
+    await engine.signal(FIRST, "deny", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.DENIED
     assert (await engine.told(FIRST)).count(AuditKind.DECISION_REFUSED) == 2
 
@@ -113,6 +113,6 @@ async def test_a_hundred_decisions_at_once_are_bounded_and_the_run_lives(engine:
     await engine.waiting(FIRST)
     run = engine.run(FIRST)
     await asyncio.gather(*(run.signal("approve", {"by": "ana@example.com"}) for _ in range(120)))
-    await run.signal("approve", {"by": "bo@example.com"})
+    await engine.signal(FIRST, "approve", {"by": "bo@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     assert engine.lamp.writes == [1]

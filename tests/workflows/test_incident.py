@@ -45,7 +45,7 @@ async def test_repeats_and_a_second_pod_of_the_same_cause_change_nothing_twice(e
     await engine.waiting(FIRST)
     for _ in range(3):
         await engine.fire(playbook, alert(), alert(2))
-    await engine.run(FIRST).signal("approve", {"by": "ana@example.com"})
+    await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     assert engine.lamp.writes == [1]
     assert (await engine.store.incidents.get(FIRST)).alert_count == 7
@@ -147,7 +147,7 @@ async def test_temporals_own_list_can_filter_by_what_halon_knows(engine: Engine)
     assert found["HalonPlaybook"] == "dim"
     assert found["HalonWaiting"] is True
     assert found["HalonService"] == "stage"
-    await engine.run(FIRST).signal("deny", {"by": "ana@example.com", "comment": "not now"})
+    await engine.signal(FIRST, "deny", {"by": "ana@example.com", "comment": "not now"})
     assert (await handle.result()).outcome is Outcome.DENIED
     after = await handle.describe()
     ended = {pair.key.name: pair.value for pair in after.typed_search_attributes.search_attributes}
