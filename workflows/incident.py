@@ -315,6 +315,7 @@ class Incident:
             service=self._service(),
             severity=self._severity(),
             title=book.metadata.title,
+            target=self._result.target if self._result else "",
             opened_at=self._opened_at,
             closed_at=closed,
             alert_count=self._members.count,

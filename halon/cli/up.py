@@ -99,7 +99,7 @@ def _tell(settings: Settings, engine: Engine) -> None:
     say("", Text("Halon is up", style="bold green"))
     _fact("web UI", engine.ui_url)
     _fact("temporal", f"{engine.address}, namespace default")
-    _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /docs)")
+    _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))

@@ -99,7 +99,7 @@ class EmbeddedTemporal:
             database: Path | None = None
             hold: tuple[int, ...] = ()
             if self._data_dir is not None:
-                self._data_dir.mkdir(parents=True, exist_ok=True)
+                self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
                 lock = ours.enter_context((self._data_dir / "temporal.lock").open("a+"))
                 await _take(lock, self._data_dir)
                 database, hold = self._data_dir / "temporal.db", (lock.fileno(),)

@@ -52,6 +52,8 @@ class RunResult(Contract):
 
     outcome: Outcome
     reason: str
+    target: str = ""
+    """What the playbook calls its target; empty when it has none, or the run ended before it was found."""
     steps: tuple[StepReport, ...] = ()
     applied: tuple[str, ...] = ()
     """Paths of the steps whose change took effect, in order."""

@@ -118,6 +118,7 @@ class Run:
         result = RunResult(
             outcome=outcome,
             reason=reason,
+            target=str(self._scope.base["target"]),
             steps=tuple(self._ledger.reports),
             applied=tuple(self._ledger.applied),
             undone=tuple(self._ledger.undone),

