@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import JsonObject
+from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Decision
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.steps import Approve
@@ -60,7 +60,7 @@ class Event:
     message: str
     step: str = ""
     actor: str = "halon"
-    data: JsonObject = field(default_factory=dict)
+    data: JsonObject = field(default_factory=dict[str, Json])
 
 
 class Runtime(Protocol):

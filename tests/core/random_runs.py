@@ -22,7 +22,7 @@ Made: TypeAlias = dict[str, Any]
 """A part of a playbook."""
 
 # What each call may come to; the first is what it mostly comes to.
-_TAKES = (0, 7, 90)
+_TAKES = (0, 7, 90, 400)
 _READS = ("yes", "no", "no data", "error")
 _PLANS = ("change", "refused", "error")
 _APPLIES = ("done", "unsent", "lost", "late", "drift", "refused")

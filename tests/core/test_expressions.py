@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.base import Json
 from halon.core.expressions import (
     EvaluationError,
     ExpressionError,
@@ -148,7 +149,7 @@ def test_a_missing_label_is_an_error_with_the_labels_that_the_alert_has() -> Non
 
 
 def test_a_lone_expression_keeps_its_type_and_text_around_it_makes_text() -> None:
-    value = {
+    value: Json = {
         "n": "${{ inputs.count }}",
         "t": "n=${{ inputs.count }}",
         "l": ["${{ inputs.on }}"],

@@ -14,7 +14,7 @@ VALIDATOR = Draft202012Validator(playbook_schema())
 
 
 def wrong(value: Any) -> list[str]:
-    return [error.message for error in VALIDATOR.iter_errors(value)]
+    return [error.message for error in VALIDATOR.iter_errors(value)]  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 
 def example() -> dict[str, Any]:
