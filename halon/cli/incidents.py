@@ -128,7 +128,9 @@ async def _update(client: Client, found: dict[str, ListedIncident], playbook: st
 
 
 def _of_row(row: IncidentRow) -> ListedIncident:
-    return ListedIncident(**{name: getattr(row, name) for name in ListedIncident.model_fields})
+    return ListedIncident(
+        waiting=False, **{name: getattr(row, name) for name in ListedIncident.model_fields if name != "waiting"}
+    )
 
 
 def _of_execution(incident: str, execution: WorkflowExecution) -> ListedIncident:

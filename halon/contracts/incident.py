@@ -67,5 +67,3 @@ class IncidentRow(Contract):
     opened_at: datetime
     closed_at: datetime | None = None
     alert_count: Annotated[int, Field(ge=0)] = 0
-    waiting: bool = False
-    """Whether a person must decide."""

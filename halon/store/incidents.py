@@ -31,7 +31,6 @@ class IncidentFilter:
     outcome: str | None = None
     service: str | None = None
     severity: str | None = None
-    waiting: bool | None = None
     since: datetime | None = None
     """Opened then or later."""
 
@@ -148,7 +147,6 @@ def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
         (c.outcome, wanted.outcome),
         (c.service, wanted.service),
         (c.severity, wanted.severity),
-        (c.waiting, wanted.waiting),
     ]
     conditions: list[ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
     return conditions if wanted.since is None else [*conditions, c.opened_at >= wanted.since]

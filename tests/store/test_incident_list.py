@@ -35,8 +35,8 @@ def row(number: int, **changes: Any) -> IncidentRow:
 
 
 async def test_an_incident_comes_back_as_it_was_written(store: Store) -> None:
-    await store.incidents.upsert(row(1, closed_at=AT + timedelta(hours=1), waiting=True))
-    assert await store.incidents.get(row(1).id) == row(1, closed_at=AT + timedelta(hours=1), waiting=True)
+    await store.incidents.upsert(row(1, closed_at=AT + timedelta(hours=1)))
+    assert await store.incidents.get(row(1).id) == row(1, closed_at=AT + timedelta(hours=1))
 
 
 async def test_a_later_row_replaces_the_earlier_one(store: Store) -> None:
@@ -57,7 +57,7 @@ async def test_a_late_open_never_reopens_what_the_same_run_closed(store: Store) 
 async def test_incidents_are_listed_newest_first_and_filtered(store: Store) -> None:
     await store.incidents.upsert(row(1, state="closed", outcome="remediated"))
     await store.incidents.upsert(row(2, severity="warning"))
-    await store.incidents.upsert(row(3, waiting=True, service="checkout"))
+    await store.incidents.upsert(row(3, service="checkout"))
 
     async def listed(**wanted: Any) -> list[int]:
         return [int(one.id[-8:], 16) for one in await store.incidents.list(IncidentFilter(**wanted))]
@@ -66,8 +66,6 @@ async def test_incidents_are_listed_newest_first_and_filtered(store: Store) -> N
     assert await listed(state="open") == [3, 2]
     assert await listed(outcome="remediated") == [1]
     assert await listed(severity="warning") == [2]
-    assert await listed(waiting=True) == [3]
-    assert await listed(waiting=False) == [2, 1]
     assert await listed(service="checkout", playbook="crashloop") == [3]
     assert await listed(since=AT + timedelta(minutes=2)) == [3, 2]
     assert len(await store.incidents.list(limit=2)) == 2
