@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.base import Contract, Duration, Json, JsonObject
+from halon.contracts.base import Contract, Duration, Json, JsonObject, format_duration
 from halon.contracts.decision import Decision, Verdict
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Effect
@@ -62,7 +62,7 @@ class Expected(Contract):
     never: tuple[str, ...] = ()
     """Events that are not told."""
     took: Duration | None = None
-    """Time of the run, in full seconds."""
+    """Time of the run, in full seconds. On Temporal it may take a little longer: its clock goes on while work is done."""
 
 
 class Case(Contract):
@@ -127,8 +127,11 @@ class Ran(Contract):
     """Kind, step, actor and message of every event."""
     took: Duration
 
-    def held_against(self, expected: Expected) -> tuple[JsonObject, JsonObject]:
-        """What was expected and what came, in the same shape, so that a test shows the difference."""
+    def held_against(self, expected: Expected, late: timedelta = timedelta()) -> tuple[JsonObject, JsonObject]:
+        """What was expected and what came, in the same shape, so that a test shows the difference.
+
+        `late` is how much longer than expected the run may have taken.
+        """
         kinds = [f"{kind} {step}".strip() for kind, step, _, _ in self.story]
         steps = {one.path: one.outcome for one in self.result.steps}
         story = list(expected.story)
@@ -152,8 +155,9 @@ class Ran(Contract):
         }
         if expected.reason not in self.result.reason:
             wanted["reason"], got["reason"] = expected.reason, self.result.reason
-        if expected.took is not None:
-            wanted["took"], got["took"] = expected.took.total_seconds(), float(int(self.took.total_seconds()))
+        took = timedelta(seconds=int(self.took.total_seconds()))
+        if expected.took is not None and not expected.took <= took <= expected.took + late:
+            wanted["took"], got["took"] = format_duration(expected.took), format_duration(took)
         return wanted, got
 
 
