@@ -10,8 +10,9 @@ STAMP := $(VENV)/.halon-$(shell uname -m)
 APPROVE ?=
 ARGS ?=
 WORKERS ?= auto
+SEEDS ?= 1,2
 
-.PHONY: help setup demo up test lint format types contracts check schema wheel lock pre-commit ci clean
+.PHONY: help setup demo up test lint format types contracts check schema bench crash wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,12 @@ up: setup  ## the engine for real: Temporal, gateway and worker, with halon.yaml
 
 test: setup  ## every test; ARGS='-k rollback' for some of them, WORKERS=0 for one process
 	@$(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
+
+crash: setup  ## kill -9 at seeded points of runs; SEEDS=7,8,9 chooses them
+	@HALON_CRASH_SEEDS=$(SEEDS) $(BIN)/pytest -v tests/e2e/test_crash.py $(ARGS)
+
+bench: setup  ## Halon against a hand-written Temporal program, as ratios in one run
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 lint: setup  ## ruff, and the layout that it would give
 	@$(BIN)/ruff check

@@ -138,6 +138,7 @@ async def running(settings: Settings, config: Path | None, *, json: bool, logs: 
     """
     port = _embedded_port(settings)
     ui_port = _ui_port(settings, port)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     data_dir = settings.data_dir / "temporal"
     ui_url = ""
 

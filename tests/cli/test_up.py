@@ -101,6 +101,7 @@ def test_each_process_may_be_killed_and_data_survive_a_restart_of_all(engine: Up
         assert f"POST http://127.0.0.1:{engine.port}/v1/alerts/lab  with the bearer token of " in told
         assert f"web UI     http://127.0.0.1:{engine.temporal + 1000}" in told
         assert "planted" not in told
+        assert (engine.directory / "data").stat().st_mode & 0o777 == 0o700
         for words in (("halon.cli", " gateway"), ("halon.cli", " worker"), ("start-dev",)):
             (victim,) = processes(str(engine.directory), *words)
             os.kill(victim, signal.SIGKILL)

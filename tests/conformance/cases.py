@@ -62,7 +62,7 @@ class Expected(Contract):
     never: tuple[str, ...] = ()
     """Events that are not told."""
     took: Duration | None = None
-    """Time of the run, in full seconds. On Temporal it may take a little longer: its clock goes on while work is done."""
+    """Time of the run, in full seconds. Temporal may take a little longer: its clock goes on while work is done."""
 
 
 class Case(Contract):

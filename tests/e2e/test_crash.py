@@ -1,6 +1,6 @@
 """`kill -9` of worker, gateway and Temporal in the middle of runs: nothing lost, nothing doubled, the chain unbroken.
 
-The points are drawn from a seed, which the test's name shows. HALON_CRASH_SEEDS=7,8,9 has others drawn.
+The points are drawn from a seed, which the test's name shows; `make crash SEEDS=7,8,9` draws others.
 """
 
 import asyncio
