@@ -35,7 +35,7 @@ from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
 SAVE_AFTER = timedelta(seconds=2)
-"""When an incident that is still open is written to the store; until then Temporal alone lists it."""
+"""How long an incident's news gather before they are written to the store; until then Temporal alone lists it."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
@@ -259,9 +259,11 @@ class Incident:
             self._told_alert(alert, news)
 
     async def _save_when_it_lasts(self) -> None:
-        """Write the open incident, unless it closes at once: then writing it twice would only delay the remedy."""
-        await workflow.sleep(SAVE_AFTER, summary="the incident is listed as open")
-        await uninterrupted(self._save())
+        """Write the open incident and its news, unless it closes at once: writing it twice would delay the remedy."""
+        while True:
+            await workflow.sleep(SAVE_AFTER, summary="records gather")
+            await uninterrupted(self._save())
+            await workflow.wait_condition(lambda: bool(self._journal.unwritten))
 
     async def _save(self, state: Literal["open", "closed"] = "open") -> None:
         await workflow.execute_activity(

@@ -79,6 +79,21 @@ async def test_an_alert_that_clears_ends_a_run_that_still_waits(engine: Engine) 
     assert engine.lamp.writes == []
 
 
+async def test_what_happens_to_an_open_incident_is_written_while_it_is_open(real_time_engine: Engine) -> None:
+    engine = real_time_engine
+    handle = await engine.fire(book([APPROVED, LOOK], on_resolved="continue"), alert(), alert(2))
+    await engine.waiting(FIRST)
+    await handle.signal("alerts", {"alerts": [alert(2, resolved=True).model_dump(mode="json")]})
+
+    async def told() -> bool:
+        return AuditKind.ALERT_RESOLVED in await engine.told(FIRST)
+
+    await until(told)
+    assert (await engine.store.incidents.get(FIRST)).state == "open"
+    await engine.signal(FIRST, "deny", {"by": "ana@example.com"})
+    assert (await handle.result()).outcome is Outcome.DENIED
+
+
 async def test_too_few_alerts_are_refused_and_leave_the_condition_to_be_taken_up_again(engine: Engine) -> None:
     playbook = book([DIM, LOOK], trigger={**TRIGGER, "after": {"count": 2, "within": "10m"}})
     refused = await (await engine.fire(playbook, alert())).result()
