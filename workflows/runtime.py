@@ -15,22 +15,16 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
 from halon.contracts.decision import Decision
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
-from halon.core.runtime import ActionFailed, Event, Gate
+from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from workflows.desk import Desk
 
 ATTEMPT = timedelta(seconds=60)
 """Bound on one attempt of an activity."""
 HEARTBEAT = timedelta(seconds=8)
 """An attempt whose worker is silent for so long is given to another worker."""
-READ_WITHIN = timedelta(minutes=2)
-"""Bound on a read with all its attempts, unless the step says otherwise."""
-APPLY_WITHIN = timedelta(minutes=5)
-"""Bound on an apply with all its attempts; afterwards its effect is unknown and undo looks what is there."""
 POLL = timedelta(milliseconds=500)
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
-_UNSENT = frozenset({"invalid_input", "misconfigured"})
-"""Kinds of failure that happen before anything is sent."""
 
 T = TypeVar("T")
 
@@ -77,7 +71,7 @@ class TemporalRuntime:
         try:
             return await self._run(f"{plan.action}.apply", request, Applied, APPLY_WITHIN, f"{step}: {plan.summary}")
         except ActionFailed as failure:
-            unknown = failure.kind not in _UNSENT
+            unknown = failure.kind not in UNSENT
             raise ActionFailed(failure.reason, kind=failure.kind, unknown_effect=unknown) from failure
 
     async def confirm(self, plan: Plan, step: str, within: timedelta) -> Settlement:

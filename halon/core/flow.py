@@ -106,14 +106,15 @@ async def _any_done(tasks: Sequence["asyncio.Future[Any]"]) -> None:
 
 async def _stop(tasks: Sequence["asyncio.Future[Any]"]) -> None:
     """Cancel what still runs, in order, and wait for it."""
-    running = [task for task in tasks if not task.done()]
-    for task in running:
-        task.cancel()
+    running: list[asyncio.Future[Any]] = []
+    for task in tasks:
+        if not task.done():
+            task.cancel()
+            running.append(task)
+        elif not task.cancelled():
+            task.exception()  # retrieved, so that nobody is warned about it; before the wait, which may be cancelled
     if running:
         await uninterrupted(_all_ended(running))
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.exception()  # retrieved, so that nobody is warned about it
 
 
 async def _all_ended(tasks: Sequence[Awaitable[Any]]) -> None:

@@ -12,6 +12,8 @@ from halon.core.virtual import run_virtually
 CASES = dict(cases())
 SLOW_MACHINE = timedelta(seconds=8)
 """Real time that the work of a case may take; shorter than the shortest wait of one."""
+STUCK = 30
+"""Seconds after which a case hangs; one takes a tenth of a second, and three on a busy machine."""
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
@@ -37,7 +39,8 @@ def test_the_virtual_clock_runs(case: Case) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @each_case
 async def test_temporal_runs(case: Case, temporal: Bench) -> None:
-    ran = await temporal.run(case)
+    async with asyncio.timeout(STUCK):
+        ran = await temporal.run(case)
     wanted, got = ran.held_against(case.expect, SLOW_MACHINE)
     assert got == wanted
     same = await asyncio.to_thread(on_virtual_clock, case)
