@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
@@ -111,7 +112,9 @@ def setup(service: str, settings: Settings) -> Telemetry:
             "deployment.environment.name": settings.environment,
         }
     )
-    tracing = create_tracer_provider(resource=resource, shutdown_on_exit=False)
+    # Without a collector spans go nowhere: they are not recorded then, which leaves their ids for the logs.
+    sampler = ALWAYS_OFF if settings.telemetry.otlp is None else DEFAULT_ON
+    tracing = create_tracer_provider(resource=resource, sampler=sampler, shutdown_on_exit=False)
     if settings.telemetry.otlp is not None:
         endpoint = f"{settings.telemetry.otlp.rstrip('/')}/v1/traces"
         tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))

@@ -32,9 +32,8 @@ class Collector:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def find(self, name: str) -> Span:
-        """Give the only span of this name."""
-        (one,) = [span for span in self.spans if span.name == name]
-        return one
+        """Give the last span of this name: an attempt that failed for a moment is made again."""
+        return next(span for span in reversed(self.spans) if span.name == name)
 
     def way_up(self, span: Span) -> Iterator[Span]:
         """Give the span, what it is part of, what that is part of, and so on."""
