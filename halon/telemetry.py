@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
@@ -113,7 +113,7 @@ def setup(service: str, settings: Settings) -> Telemetry:
         }
     )
     # Without a collector spans go nowhere: they are not recorded then, which leaves their ids for the logs.
-    sampler = ALWAYS_OFF if settings.telemetry.otlp is None else DEFAULT_ON
+    sampler = ALWAYS_OFF if settings.telemetry.otlp is None else None
     tracing = create_tracer_provider(resource=resource, sampler=sampler, shutdown_on_exit=False)
     if settings.telemetry.otlp is not None:
         endpoint = f"{settings.telemetry.otlp.rstrip('/')}/v1/traces"

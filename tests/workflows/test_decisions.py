@@ -113,6 +113,11 @@ async def test_a_hundred_decisions_at_once_are_bounded_and_the_run_lives(engine:
     await engine.waiting(FIRST)
     run = engine.run(FIRST)
     await asyncio.gather(*(run.signal("approve", {"by": "ana@example.com"}) for _ in range(120)))
-    await engine.signal(FIRST, "approve", {"by": "bo@example.com"})
+
+    async def digested() -> bool:
+        return (await engine.status(FIRST)).gates[0].approved_by == ("ana@example.com",)
+
+    await until(digested)
+    await run.execute_update("decide", {"verdict": "approve", "by": "bo@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     assert engine.lamp.writes == [1]
