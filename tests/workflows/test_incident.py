@@ -88,8 +88,11 @@ async def test_what_happens_to_an_open_incident_is_written_while_it_is_open(real
     async def told() -> bool:
         return AuditKind.ALERT_RESOLVED in await engine.told(FIRST)
 
+    async def listed() -> list[str]:
+        return [row.state for row in await engine.store.incidents.list()]
+
     await until(told)
-    assert (await engine.store.incidents.get(FIRST)).state == "open"
+    assert await until(listed) == ["open"]
     await engine.signal(FIRST, "deny", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.DENIED
 
