@@ -11,7 +11,7 @@ from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
 from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
 from halon.core.flow import uninterrupted
-from halon.core.frame import Done, Ledger, Scope, StepFailed
+from halon.core.frame import Account, Done, Scope, StepFailed
 from halon.core.gates import Gatekeeper
 from halon.core.runtime import ActionFailed, Event, Runtime
 
@@ -39,11 +39,11 @@ class Wanted:
 class Changes:
     """Plans, asks, applies, confirms and takes back the changes of one run."""
 
-    def __init__(self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, ledger: Ledger) -> None:
+    def __init__(self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, account: Account) -> None:
         self._incident = incident
         self._runtime = runtime
         self._gatekeeper = gatekeeper
-        self._ledger = ledger
+        self._account = account
 
     async def plan(self, call: ActionCall, path: str) -> Plan:
         """Plan a change and tell what it would do.
@@ -61,7 +61,7 @@ class Changes:
         """Carry the change through: plan, ask, apply, confirm. None when nothing was to be done.
 
         Raises:
-            StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the ledger.
+            StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the account.
         """
         path = wanted.path
         plan = await self.plan(wanted.call, path)
@@ -70,7 +70,7 @@ class Changes:
         approved = wanted.approved
         for _ in range(MAX_DRIFTS):
             if wanted.approve is not None and plan.digest not in approved:
-                untouched = not self._ledger.in_place()
+                untouched = not self._account.in_place()
                 await self._gatekeeper.ask(path, wanted.approve, (plan,), (), untouched=untouched)
                 approved |= {plan.digest}
             key = step_key(self._incident, path, wanted.attempt)
@@ -79,7 +79,7 @@ class Changes:
             if applied.status == "refused":
                 raise StepFailed(path, "refused", applied.reason)
             if applied.status != "drift" or applied.drift is None:
-                done = next((one for one in self._ledger.changes if one.key == key), None)
+                done = next((one for one in self._account.changes if one.key == key), None)
                 await self._confirm(path, plan, wanted.confirm_within, done)
                 return done
             message = f"The target is no longer as planned: {applied.reason}"
@@ -120,27 +120,27 @@ class Changes:
         except ActionFailed as failure:
             return failure.reason
         done.taken_back = True
-        if plan.kind == "change" or done.step in self._ledger.applied:
-            self._ledger.undone.append(done.step)
+        if plan.kind == "change" or done.step in self._account.applied:
+            self._account.undone.append(done.step)
         self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
         return ""
 
     async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
-        """Apply, and enter into the ledger whatever took effect or may have."""
+        """Apply, and enter into the account whatever took effect or may have."""
         done = Done(wanted.path, plan, wanted.undo, wanted.scope, key)
         try:
             applied = await self._runtime.apply(plan, wanted.path, key)
         except ActionFailed as failure:
             if failure.unknown_effect:
-                self._ledger.changes.append(done)
+                self._account.changes.append(done)
             raise StepFailed(wanted.path, failure.kind, failure.reason) from failure
         if applied.status in {"applied", "already"}:
             if applied.ours:
-                self._ledger.changes.append(done)
-                self._ledger.applied.append(wanted.path)
-                self._ledger.verified = False
+                self._account.changes.append(done)
+                self._account.applied.append(wanted.path)
+                self._account.verified = False
             else:
-                self._ledger.already = applied.reason or "somebody else made this change meanwhile"
+                self._account.already = applied.reason or "somebody else made this change meanwhile"
             facts: JsonObject = {"key": key, "plan": plan.digest, "status": applied.status, "ours": applied.ours}
             self._tell(AuditKind.APPLIED, wanted.path, applied.reason or plan.summary, facts)
         return applied
@@ -150,7 +150,7 @@ class Changes:
         if wanted.done is not None:
             await self._confirm(wanted.path, wanted.done.plan, wanted.confirm_within, wanted.done)
             return wanted.done
-        self._ledger.already = plan.reason or plan.summary
+        self._account.already = plan.reason or plan.summary
         return None
 
     async def _confirm(self, path: str, plan: Plan, within: timedelta, done: Done | None) -> None:

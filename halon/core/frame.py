@@ -102,7 +102,7 @@ class Done:
 
 
 @dataclass(slots=True)
-class Ledger:
+class Account:
     """The run's own account: what it changed, what it verified, what became of each step."""
 
     changes: list[Done] = field(default_factory=list[Done])

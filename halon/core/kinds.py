@@ -29,7 +29,7 @@ from halon.contracts.steps import (
 )
 from halon.core.changes import Changes, Wanted
 from halon.core.flow import afterwards, first, together
-from halon.core.frame import Cover, Ledger, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
+from halon.core.frame import Account, Cover, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
 from halon.core.leases import Leases
 from halon.core.runtime import ActionFailed, Event, Runtime
 from halon.core.scope import metadata_scope
@@ -60,10 +60,10 @@ class Frame(Protocol):
 class Kinds:
     """Carries out one step, whatever its kind. Each method gives the step's entry under `steps.<id>`."""
 
-    def __init__(self, spec: RunSpec, runtime: Runtime, ledger: Ledger, changes: Changes, leases: Leases) -> None:
+    def __init__(self, spec: RunSpec, runtime: Runtime, account: Account, changes: Changes, leases: Leases) -> None:
         self._spec = spec
         self._runtime = runtime
-        self._ledger = ledger
+        self._account = account
         self._changes = changes
         self._leases = leases
         self._does: dict[type[Any], Callable[[Any, str, Scope, Cover, Frame], Awaitable[JsonObject]]] = {
@@ -122,9 +122,10 @@ class Kinds:
         call = ActionCall(action=step.uses, params=params)
         if self._spec.dry_run:
             plan = await self._changes.plan(call, path)
-            self._ledger.planned += plan.kind == "change"
+            self._account.planned += plan.kind == "change"
             return {**entry("planned", None), "before": plan.before, "after": plan.after}
-        earlier = next((one for one in reversed(self._ledger.changes) if one.step == path and not one.taken_back), None)
+        undone = (one for one in reversed(self._account.changes) if one.step == path and not one.taken_back)
+        earlier = next(undone, None)
         done = await self._changes.make(
             Wanted(
                 path=path,
@@ -149,7 +150,7 @@ class Kinds:
             return entry("skipped", None)
         verification = Verification(step, path, scope, self._runtime)
         sentence = await verification.run()
-        self._ledger.verified = True
+        self._account.verified = True
         self._tell(AuditKind.VERIFIED, path, sentence, {"output": small(verification.answer)})
         return entry("verified", verification.output)
 
@@ -164,7 +165,7 @@ class Kinds:
         if winner == 1:
             within = format_duration(step.wait.within)
             raise StepFailed(path, "unverified", f"the alert did not clear within {within}")
-        self._ledger.verified = True
+        self._account.verified = True
         self._tell(AuditKind.VERIFIED, path, "The alert has cleared", {})
         return entry("verified", None)
 
@@ -187,7 +188,7 @@ class Kinds:
             if branch.on_failure == "fail":
                 raise
             self._tell(AuditKind.STEP_FAILED, path, failure.reason, {"kind": failure.kind, "then": "continue"})
-            self._ledger.unverified = self._ledger.unverified or f"{failure.step}: {failure.reason}"
+            self._account.unverified = self._account.unverified or f"{failure.step}: {failure.reason}"
 
     async def _for_each(self, step: ForEachStep, path: str, scope: Scope, cover: Cover, frame: Frame) -> JsonObject:
         loop = step.for_each
