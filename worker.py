@@ -12,12 +12,15 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import activities
+from halon.clients.admission import Guards
+from halon.contracts.ledger import StormLimit
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
 from halon.store.bookkeeping import Bookkeeping
 from halon.store.store import Store
 from workflows.incident import Incident
+from workflows.ledger import LedgerWorkflow
 from workflows.remediation import Remediation
 
 PASSED_THROUGH = (
@@ -51,16 +54,26 @@ def registry() -> Registry:
     return discover(activities)
 
 
-def build(client: Client, store: Store, env: Env, *, task_queue: str, actions: Registry | None = None) -> Worker:
+def build(  # what a worker is made of
+    client: Client,
+    store: Store,
+    env: Env,
+    *,
+    task_queue: str,
+    actions: Registry | None = None,
+    storm: StormLimit | None = None,
+) -> Worker:
     """A worker that runs Halon's workflows and actions on `task_queue`."""
+    guards = Guards(client, task_queue, storm=storm)
     handlers: Sequence[Callable[..., Any]] = [
-        *action_activities(actions or registry(), env),
+        *action_activities(actions or registry(), env, guards),
+        *guards.activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[Incident, Remediation],
+        workflows=[Incident, Remediation, LedgerWorkflow],
         activities=handlers,
         workflow_runner=workflow_runner(),
         max_concurrent_activities=MAX_ACTIVITIES,

@@ -50,6 +50,19 @@ class AuditKind(StrEnum):
     LEASED = "leased"
     LEASE_EXPIRED = "lease.expired"
     STOPPED = "stopped"
+    HELD = "held"
+    HOLD_ENDED = "hold.ended"
+    PAUSED = "guard.paused"
+    RESUMED = "guard.resumed"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_CLOSED = "breaker.closed"
+    BREAKER_TRIPPED = "breaker.tripped"
+    BREAKER_RESET = "breaker.reset"
+    LOCK_KEPT = "lock.kept"
+    LOCK_FREED = "lock.freed"
+    STORM_BEGAN = "storm.began"
+    STORM_ENDED = "storm.ended"
+    RECORDS_LOST = "records.lost"
 
 
 class AuditRecord(Contract):

@@ -71,24 +71,27 @@ class Input(Contract):
 class Breaker(Contract):
     """Stop the playbook after `failures` within `within`; try again after `cooldown`."""
 
-    failures: Annotated[int, Field(ge=1, le=1000)]
+    failures: Annotated[int, Field(ge=1, le=100)]
     within: Duration
     cooldown: Duration
+    by: Literal["playbook", "target"] = "playbook"
+    """Whether the playbook has one breaker, or one for each target."""
 
 
 class Rate(Contract):
     """At most `runs` per window, counted by playbook or by target."""
 
-    runs: Annotated[int, Field(ge=1, le=100_000)]
+    runs: Annotated[int, Field(ge=1, le=1000)]
     per: Duration
     by: Literal["playbook", "target"] = "playbook"
+    """By target, the runs of every playbook that counts them so are counted together."""
 
 
 class Budget(Contract):
     """At most `max_targets` distinct targets per window within `scope`, across playbooks."""
 
     scope: Text
-    max_targets: Annotated[int, Field(ge=1, le=100_000)]
+    max_targets: Annotated[int, Field(ge=1, le=1000)]
     per: Duration
 
 

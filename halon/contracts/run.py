@@ -33,6 +33,10 @@ class RunSpec(Contract):
     dry_run: bool = False
     """Plan everything, change nothing."""
     started_by: str = ""
+    recurrence: str = ""
+    """Set when the alert fired again soon after this playbook had remediated it: a sentence that says so."""
+    caution: str = ""
+    """Why a person must approve each change of this run, when the incident knows a reason."""
     opening: Annotated[tuple[AuditRecord, ...], Field(max_length=MAX_RECORDS)] = ()
     """The incident's records so far, which the run writes before its own, so that the chain tells them in order. The
     incident writes them as well, in case no run comes of it; a record is the same however often it is written."""

@@ -15,6 +15,8 @@ from halon.core.frame import Account, Done, Scope, StepFailed
 from halon.core.gates import Gatekeeper
 from halon.core.runtime import ActionFailed, Event, Runtime
 
+MAX_HOLDS = 20
+"""How often people may pause one change and let it go on again."""
 MAX_DRIFTS = 5
 """How often a target may move under one step before the step gives up: somebody else is at work there."""
 
@@ -68,7 +70,8 @@ class Changes:
         if plan.kind == "nothing":
             return await self._already(wanted, plan)
         approved = wanted.approved
-        for _ in range(MAX_DRIFTS):
+        drifts = holds = 0
+        while drifts < MAX_DRIFTS and holds < MAX_HOLDS:
             if wanted.approve is not None and plan.digest not in approved:
                 untouched = not self._account.in_place()
                 await self._gatekeeper.ask(path, wanted.approve, (plan,), (), untouched=untouched)
@@ -78,16 +81,22 @@ class Changes:
             applied = await uninterrupted(self._apply(wanted, plan, key))
             if applied.status == "refused":
                 raise StepFailed(path, "refused", applied.reason)
+            if applied.status == "held":
+                holds += 1
+                await self._gatekeeper.hold(path, plan, applied.reason, untouched=not self._account.in_place())
+                continue
             if applied.status != "drift" or applied.drift is None:
                 done = next((one for one in self._account.changes if one.key == key), None)
                 await self._confirm(path, plan, wanted.confirm_within, done)
                 return done
+            drifts += 1
             message = f"The target is no longer as planned: {applied.reason}"
             self._tell(AuditKind.DRIFTED, path, message, _facts(applied.drift))
             plan = self._planned(applied.drift, path)
             if plan.kind == "nothing":
                 return await self._already(wanted, plan)
-        raise StepFailed(path, "failed", f"the target kept changing: {MAX_DRIFTS} plans were overtaken")
+        why = f"{drifts} plans were overtaken and it was held {holds} times"
+        raise StepFailed(path, "failed", f"the target kept changing: {why}")
 
     async def take_back(self, done: Done, path: str) -> str:
         """Put back what was there before `done`. Gives the reason when that did not succeed, otherwise empty text."""
@@ -100,20 +109,14 @@ class Changes:
     async def run_undo(self, done: Done, call: ActionCall, path: str, *, recorded: Plan | None) -> str:
         """Plan, apply and confirm the action that takes `done` back. Gives the reason when it did not succeed.
 
-        With `recorded`, only what that plan left behind is touched: anything else is somebody else's change.
+        With `recorded`, only what that plan left behind is touched: when somebody else has changed it since, a person
+        decides whether it is put back all the same.
         """
         try:
-            plan = await self._runtime.plan(call, path, recorded)
-            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
-            if plan.kind == "refused":
-                return plan.reason
+            plan, problem = await self._undoing(done, call, path, recorded)
+            if problem:
+                return problem
             if plan.kind == "change":
-                key = step_key(self._incident, path, f"undo of {done.key}")
-                self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
-                applied = await self._runtime.apply(plan, path, key)
-                if applied.status not in {"applied", "already"}:
-                    return f"the target changed meanwhile: {applied.reason}"
-                self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
                 settlement = await self._runtime.confirm(plan, path, DEFAULT_CONFIRM_WITHIN)
                 if settlement.state != "settled":
                     return f"it was put back, but not confirmed: {settlement.reason}"
@@ -124,6 +127,56 @@ class Changes:
             self._account.undone.append(done.step)
         self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
         return ""
+
+    async def _undoing(self, done: Done, call: ActionCall, path: str, recorded: Plan | None) -> tuple[Plan, str]:
+        """Plan and apply an undo. Gives its plan, and why it was not applied when it was not.
+
+        Raises:
+            ActionFailed: looking or writing failed.
+        """
+        plan = await self._runtime.plan(call, path, recorded)
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        for _ in range(MAX_DRIFTS):
+            if plan.overtaken:
+                asked, problem = await self._ask_about_undo(call, path, plan.reason)
+                if asked is None:
+                    return plan, problem
+                plan = asked
+            if plan.kind == "refused":
+                return plan, plan.reason
+            if plan.kind == "nothing":
+                return plan, ""
+            key = step_key(self._incident, path, f"undo of {done.key}")
+            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+            applied = await self._runtime.apply(plan, path, key, undoing=True)
+            if applied.status in {"applied", "already"}:
+                self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
+                return plan, ""
+            if applied.status == "refused":
+                return plan, applied.reason
+            if applied.status == "held":
+                await self._gatekeeper.hold_undo(path, plan, applied.reason)
+                continue
+            plan = await self._runtime.plan(call, path, recorded)
+            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        return plan, f"{MAX_DRIFTS} tries to put it back were overtaken or held"
+
+    async def _ask_about_undo(self, call: ActionCall, path: str, reason: str) -> tuple[Plan | None, str]:
+        """Ask a person whether to put back what somebody else has changed since. Without a yes it is left alone.
+
+        Raises:
+            ActionFailed: the target cannot be looked at.
+        """
+        plan = await self._runtime.plan(call, path, None)
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        if plan.kind != "change":
+            return plan, ""
+        approve = Approve(message=f"{reason}. Approve to put it back all the same, deny to leave it as it is")
+        try:
+            await self._gatekeeper.ask(f"{path}.undo", approve, (plan,), (), untouched=False)
+        except StepFailed as failure:
+            return None, f"{reason} ({failure.reason})"
+        return plan, ""
 
     async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
         """Apply, and enter into the account whatever took effect or may have."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from halon.contracts.base import Json, JsonObject, is_list, is_object, parse_duration
 from halon.contracts.outcome import Outcome, StepReport
 from halon.contracts.plan import Plan
+from halon.contracts.playbook import Budget
 from halon.contracts.steps import Approve, UsesStep
 from halon.core.expressions import EvaluationError, condition, render
 
@@ -86,6 +87,10 @@ class Cover:
     """How many playbooks are around."""
     undo: Literal["auto", "never"] = "auto"
     expires: timedelta | None = None
+    playbook: str = ""
+    target: str = ""
+    budget: Budget | None = None
+    """That of the playbook around, which loops are counted against before they begin."""
 
 
 @dataclass(slots=True)

@@ -89,7 +89,7 @@ class Run:
     async def _body(self) -> None:
         spec, scope = self._spec, self._scope
         await self._steps.open(spec.playbook, spec.inputs, scope)
-        self._cover = self._steps.admission(spec.playbook, Cover())
+        self._cover = await self._steps.admit(spec.playbook, scope, "", Cover())
         await self._steps.block(spec.playbook.steps, scope, "", self._cover)
 
     async def _ending(self, body: "asyncio.Future[None]") -> RunResult:
@@ -129,6 +129,8 @@ class Run:
             f"Ended as {outcome.value}: {reason}",
             {"outcome": outcome.value, "left": [one.model_dump(mode="json") for one in left]},
         )
+        without_data = failure is not None and failure.kind in {"no_data", "unverified"}
+        await self._steps.guards.release(result, unverified=without_data or bool(self._account.unverified))
         return result
 
     def _judge(self, body: "asyncio.Future[None]") -> tuple[Outcome, str, bool, StepFailed | None]:

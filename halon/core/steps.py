@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
@@ -11,6 +12,7 @@ from halon.contracts.plan import ActionCall, Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve, ApproveStep, Step, UsesStep, step_kind
+from halon.core.admission import Guards
 from halon.core.ahead import Lookout, Outlook
 from halon.core.changes import Changes
 from halon.core.flow import first
@@ -37,6 +39,7 @@ class Steps:
         self._gatekeeper = gatekeeper
         self._lookout = Lookout(spec.effects, runtime, changes.plan, step_path)
         self.leases = Leases(runtime, self.take_back)
+        self.guards = Guards(spec, runtime, account)
         self._kinds = Kinds(spec, runtime, account, changes, self.leases)
 
     # -- the frame around a block ---------------------------------------------------------------------------------
@@ -59,17 +62,21 @@ class Steps:
         scope.base["inputs"] = resolve_inputs(book, given, scope, self._runtime.now())
         scope.base["target"] = str(rendered("target", book.target, self._names(scope))) if book.target else ""
 
-    def admission(self, book: Playbook, cover: Cover) -> Cover:
-        """What the playbook's guards ask for. One that this version cannot hold is never skipped: a person decides."""
-        guard = book.guard
-        held = [name for name in ("lock", "breaker", "rate", "budget") if getattr(guard, name) is not None]
-        if guard.freeze == "override":
-            held.append("freeze: override")
-        if not held:
-            return cover
-        reason = f"guards that are not enforced by this version ({', '.join(held)}) need a person's approval instead"
-        self._tell(AuditKind.RUN_ADMITTED, "", f"Admitted with approval: {reason}", {"guards": list(held)})
-        return replace(cover, approve=cover.approve or Approve(message=reason))
+    async def admit(self, book: Playbook, scope: Scope, path: str, cover: Cover) -> Cover:
+        """Ask the guards for a playbook whose target and inputs are known.
+
+        Raises:
+            StepFailed: they refuse.
+        """
+        return await self.guards.admit(book, scope, path, cover)
+
+    async def reserve(self, items: Sequence[Any], path: str, cover: Cover) -> None:
+        """Count the targets of a loop before it begins.
+
+        Raises:
+            StepFailed: the budget does not cover them.
+        """
+        await self.guards.reserve(items, path, cover)
 
     async def block(self, steps: Sequence[Step], scope: Scope, prefix: str, cover: Cover) -> None:
         """Carry out steps in order.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from halon.contracts.base import Json, format_duration
+from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
 from halon.core.runtime import Event, Gate
@@ -101,3 +102,21 @@ def details(headline: str, gates: Sequence[str], story: Sequence[str], result: R
     parts += ["", "## What happened", ""]
     parts += [f"- {plain(one, 600)}" for one in story[-MAX_LINES:]]
     return "\n".join(parts)
+
+
+def ledger_details(state: LedgerState) -> str:
+    """What the guards hold, as tables: what stops runs first."""
+    lines = [f"**Paused:** {plain(one.sentence)}" for one in state.pauses]
+    if state.storm:
+        lines.append(f"**Storm** since {state.storm.since:%Y-%m-%d %H:%M:%S} UTC: {state.storm.incidents} incidents")
+    breakers = [one for one in state.breakers.values() if one.state != "closed" or one.failures]
+    if breakers:
+        lines += ["", _row("breaker", "state", "failures", "why"), "|---|---|---|---|"]
+        for one in breakers[:MAX_LINES]:
+            lines.append(_row(plain(one.key), plain(one.state), str(len(one.failures)), plain(one.reason)))
+    if state.locks:
+        lines += ["", _row("lock", "held for", "since", "kept because"), "|---|---|---|---|"]
+        for lock in list(state.locks.values())[:MAX_LINES]:
+            since = f"{lock.since:%Y-%m-%d %H:%M:%S} UTC"
+            lines.append(_row(plain(lock.name), plain(lock.incident), since, plain(lock.kept)))
+    return "\n".join(lines) or "Nothing is held and nothing is paused."
