@@ -149,7 +149,7 @@ class LedgerClient:
         try:
             handle = self._client.get_workflow_handle(LEDGER_ID, run_id=described.run_id)
             state: LedgerState = await handle.query(LEDGER_QUERY, result_type=LedgerState, rpc_timeout=CALL_WITHIN)
-        except (RPCError, WorkflowQueryFailedError) as error:
+        except WorkflowQueryFailedError as error:
             log.error("ledger.lost", reason=str(error))  # noqa: TRY400  # the reason says it all
             lost = "the ledger was stopped by force and what it knew is lost: look at locks and breakers, then resume"
             return LedgerState(pauses=(Pause(by="halon", reason=lost, at=described.close_time),))

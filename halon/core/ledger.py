@@ -230,7 +230,10 @@ class Ledger:
         if entry is None:
             known = ", ".join(sorted(self._breakers)[:10]) or "none"
             return Answer(done=False, message=f"no circuit breaker of {given.key}; there are: {known}")
-        self._breakers[given.key] = breaker.reset(entry)
+        if entry.spec is None:
+            del self._breakers[given.key]
+        else:
+            self._breakers[given.key] = breaker.reset(entry)
         message = f"The circuit breaker of {given.key} was reset by {given.by}: {given.reason}"
         self._tell(AuditKind.BREAKER_RESET, message, {"breaker": given.key}, given.by)
         return Answer(done=True, message=f"the circuit breaker of {given.key} is closed")

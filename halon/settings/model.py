@@ -261,6 +261,16 @@ class ApprovalSettings(Section):
     """Whoever may signal in Temporal's namespace is trusted to be who they say."""
 
 
+class StormSettings(Section):
+    """When there are so many new incidents that people decide: docs/guards.md."""
+
+    incidents: Annotated[int, Field(ge=1, le=1000)] = 20
+    """More new incidents than this within the time are a storm."""
+    within: Duration = timedelta(minutes=1)
+    notify: Annotated[tuple[Name, ...], Field(max_length=10)] = ()
+    """Channels from `notify.channels` that are told once when a storm begins."""
+
+
 class Settings(Section):
     """All of halon.yaml."""
 
@@ -278,6 +288,14 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    storm: StormSettings = StormSettings()
+
+    @model_validator(mode="after")
+    def _storm_channels_exist(self) -> "Settings":
+        for channel in self.storm.notify:
+            if channel not in self.notify.channels:
+                raise ValueError(f"`storm.notify` names channel {channel}, which is not under `notify.channels`")
+        return self
 
     @property
     def store_url(self) -> str:
