@@ -4,7 +4,7 @@ Every question is answered at once for all guards, and a refusal names every gua
 is kept under the run, so that asking again gives the same answer and everything comes back when the run ends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from halon.contracts.audit import AuditKind
@@ -14,7 +14,6 @@ from halon.contracts.ledger import (
     AdmissionRequest,
     Answer,
     BreakerCommand,
-    BreakerEntry,
     Closed,
     Ended,
     Failure,
@@ -30,15 +29,13 @@ from halon.contracts.ledger import (
     StormEntry,
     Unlock,
     Use,
-    Uses,
 )
-from halon.core import breaker
+from halon.core.breaker import MAX_BREAKERS, MAX_SHOWN, Breakers, breaker_key
 from halon.core.runtime import Event
+from halon.core.uses import UseTable, budget_refusal, rate_name, rate_refusal
 
 MAX_HOLDERS = 1000
 MAX_USES = 3000
-MAX_BREAKERS = 300
-MAX_FAILURES = 1500
 MAX_PAUSES = 100
 MAX_ENDED = 300
 """Bounds that keep the whole ledger well below the 2 MB that Temporal takes in a payload."""
@@ -56,9 +53,9 @@ class Ledger:
         self._number = state.number
         self._locks = dict(state.locks)
         self._ended = dict(state.ended)
-        self._breakers = dict(state.breakers)
-        self._rates = dict(state.rates)
-        self._budgets = dict(state.budgets)
+        self._breakers = Breakers(state.breakers)
+        self._rates = UseTable(state.rates)
+        self._budgets = UseTable(state.budgets)
         self._holders = dict(state.holders)
         self._pauses = list(state.pauses)
         self._arrivals = list(state.arrivals)
@@ -73,9 +70,9 @@ class Ledger:
             number=self._number,
             locks=self._locks,
             ended=self._ended,
-            breakers=self._breakers,
-            rates=self._rates,
-            budgets=self._budgets,
+            breakers=self._breakers.table,
+            rates=self._rates.table,
+            budgets=self._budgets.table,
             holders=self._holders,
             pauses=tuple(self._pauses),
             arrivals=tuple(self._arrivals),
@@ -115,7 +112,7 @@ class Ledger:
         self.tick(now)
         if not request.dry_run:
             self._arrived(request, now)
-            self._count_recurrence(request, now)
+            self._events += self._breakers.recurred(request, now)
         reasons = self._refusals(request, now)
         approvals = self._approvals(request)
         if reasons or request.dry_run:
@@ -130,14 +127,15 @@ class Ledger:
             return
         del self._holders[report.holder.workflow]
         if not report.changed:
-            self._give_back(report.holder.workflow)
+            self._rates.give_back(report.holder.workflow)
+            self._budgets.give_back(report.holder.workflow)
         for lock in self._locks_of(report.holder):
             self._ended.pop(lock.name, None)
             self._ended[lock.name] = Ended(
                 incident=report.incident,
                 playbook=report.playbook,
                 outcome=report.outcome,
-                reason=report.reason[: breaker.MAX_SHOWN],
+                reason=report.reason[:MAX_SHOWN],
                 at=now,
             )
             if report.keep_lock:
@@ -150,7 +148,7 @@ class Ledger:
             del self._ended[next(iter(self._ended))]
         failure = Failure(at=now, incident=report.incident, reason=f"{report.outcome}: {report.reason}"[:300])
         for key in entry.breakers:
-            self._judge(key, report.health, failure, report.holder.workflow, now)
+            self._events += self._breakers.judge(key, report.health, failure, report.holder.workflow)
 
     def inspectable(self, now: datetime) -> tuple[list[Holder], list[str]]:
         """Runs that have held something for a while, and which of them should have ended long ago."""
@@ -168,15 +166,9 @@ class Ledger:
         """Let time pass: forget what is out of every window, free what a closed run held, end a storm that passed."""
         for entry in [one for one in self._holders.values() if one.gone_at and now >= one.gone_at + SETTLED_AFTER]:
             self._lost(entry, now)
-        for table in (self._rates, self._budgets):
-            for key, uses in list(table.items()):
-                kept = tuple(one for one in uses.entries if one.at > now - uses.per)
-                if not kept:
-                    del table[key]
-                elif len(kept) != len(uses.entries):
-                    table[key] = uses.model_copy(update={"entries": kept})
-        for key, one in list(self._breakers.items()):
-            self._breakers[key] = breaker.current(one, now)
+        self._rates.forget(now)
+        self._budgets.forget(now)
+        self._breakers.refresh(now)
         limit = self._storm_limit
         if limit is not None:
             self._arrivals = [one for one in self._arrivals if one.at > now - limit.within]
@@ -216,24 +208,17 @@ class Ledger:
 
     def trip(self, given: BreakerCommand, now: datetime) -> Answer:
         """Open a breaker by hand, also one that no run has asked for yet."""
-        if given.key not in self._breakers and not self._has_room_for_breaker():
+        if not self._breakers.trip(given.key, now, f"tripped by {given.by}: {given.reason}"):
             return Answer(done=False, message=f"there are {MAX_BREAKERS} breakers already: reset some")
-        entry = self._breakers.get(given.key, BreakerEntry(key=given.key))
-        self._breakers[given.key] = breaker.tripped(entry, now, f"tripped by {given.by}: {given.reason}")
         message = f"The circuit breaker of {given.key} was tripped by {given.by}: {given.reason}"
         self._tell(AuditKind.BREAKER_TRIPPED, message, {"breaker": given.key}, given.by)
         return Answer(done=True, message=f"the circuit breaker of {given.key} is open until a person resets it")
 
     def reset(self, given: BreakerCommand) -> Answer:
         """Close a breaker by hand."""
-        entry = self._breakers.get(given.key)
-        if entry is None:
-            known = ", ".join(sorted(self._breakers)[:10]) or "none"
+        if not self._breakers.reset(given.key):
+            known = ", ".join(sorted(self._breakers.table)[:10]) or "none"
             return Answer(done=False, message=f"no circuit breaker of {given.key}; there are: {known}")
-        if entry.spec is None:
-            del self._breakers[given.key]
-        else:
-            self._breakers[given.key] = breaker.reset(entry)
         message = f"The circuit breaker of {given.key} was reset by {given.by}: {given.reason}"
         self._tell(AuditKind.BREAKER_RESET, message, {"breaker": given.key}, given.by)
         return Answer(done=True, message=f"the circuit breaker of {given.key} is closed")
@@ -254,17 +239,16 @@ class Ledger:
     def _refusals(self, request: AdmissionRequest, now: datetime) -> list[str]:
         targets = tuple(one for one in (request.target, *request.targets) if one)
         reasons = [one.sentence for one in self._pauses if one.stops(request.playbook, targets)]
-        checks: tuple[Callable[[AdmissionRequest, datetime], str], ...] = (
-            self._lock_refusal,
-            self._breaker_refusal,
-            self._rate_refusal,
-            self._budget_refusal,
-            self._room_refusal,
-        )
-        reasons += [reason for check in checks if (reason := check(request, now))]
-        return reasons
+        reasons += [
+            self._lock_refusal(request),
+            self._breakers.refusal(request),
+            rate_refusal(self._rates, request, now),
+            budget_refusal(self._budgets, request, now),
+            self._room_refusal(request),
+        ]
+        return [one for one in reasons if one]
 
-    def _lock_refusal(self, request: AdmissionRequest, _: datetime) -> str:
+    def _lock_refusal(self, request: AdmissionRequest) -> str:
         entry = self._locks.get(request.lock)
         if entry is None or entry.holder == request.holder:
             return ""
@@ -276,52 +260,16 @@ class Ledger:
             )
         return f"the lock {entry.name} is held by {entry.playbook} for incident {entry.incident} since {since}"
 
-    def _breaker_refusal(self, request: AdmissionRequest, _: datetime) -> str:
-        own = breaker_key(request) if request.breaker else ""
-        for key in dict.fromkeys((own, request.playbook, f"{request.playbook} on {request.target}")):
-            entry = self._breakers.get(key)
-            by_hand = entry is not None and entry.state == "open" and entry.until is None
-            reason = breaker.refusal(entry, request.holder.workflow) if entry and (key == own or by_hand) else ""
-            if reason:
-                return reason
-        return ""
-
-    def _rate_refusal(self, request: AdmissionRequest, now: datetime) -> str:
-        rate = request.rate
-        if rate is None:
-            return ""
-        uses = self._rates.get(rate_key(request))
-        recent = [one for one in uses.entries if one.at > now - rate.per] if uses else []
-        if len(recent) < rate.runs:
-            return ""
-        free = recent[-rate.runs].at + rate.per
-        what = f"of {request.target}" if rate.by == "target" else f"of playbook {request.playbook}"
-        return (
-            f"the rate {what} is used up: {len(recent)} runs within {format_duration(rate.per)}, at most {rate.runs}; "
-            f"the next at {free:%Y-%m-%d %H:%M:%S} UTC"
-        )
-
-    def _budget_refusal(self, request: AdmissionRequest, now: datetime) -> str:
-        budget = request.budget
-        if budget is None:
-            return ""
-        uses = self._budgets.get(budget.scope)
-        used = {one.target for one in uses.entries if one.at > now - budget.per} if uses else set[str]()
-        wanted = set(request.targets) - used
-        if len(used) + len(wanted) <= budget.max_targets:
-            return ""
-        left = max(budget.max_targets - len(used), 0)
-        return (
-            f"the budget {budget.scope} does not cover it: {len(wanted)} more targets wanted, {left} of "
-            f"{budget.max_targets} left within {format_duration(budget.per)}"
-        )
-
-    def _room_refusal(self, request: AdmissionRequest, _: datetime) -> str:
-        uses = sum(len(one.entries) for table in (self._rates, self._budgets) for one in table.values())
+    def _room_refusal(self, request: AdmissionRequest) -> str:
+        held = {key for one in self._holders.values() for key in one.breakers}
         full = (
             (len(self._holders) >= MAX_HOLDERS and request.holder.workflow not in self._holders)
-            or uses + len(request.targets) + 1 > MAX_USES
-            or (request.breaker and breaker_key(request) not in self._breakers and not self._has_room_for_breaker())
+            or self._rates.size + self._budgets.size + len(request.targets) + 1 > MAX_USES
+            or (
+                request.breaker
+                and breaker_key(request) not in self._breakers.table
+                and not self._breakers.has_room(held)
+            )
         )
         return "the ledger of guards is full: too many runs, targets or breakers at a time" if full else ""
 
@@ -341,21 +289,18 @@ class Ledger:
             fence = self._locked(request, now)
             reserved.append(f"lock {fence.lock} under number {fence.number}")
         if request.rate:
-            rate, key = request.rate, rate_key(request)
-            count = self._used(self._rates, key, rate.per, [Use(at=now, holder=holder.workflow)])
+            rate = request.rate
+            count = self._rates.add(rate_name(request), rate.per, [Use(at=now, holder=holder.workflow)])
             reserved.append(f"run {count} of {rate.runs} within {format_duration(rate.per)}")
         if request.budget:
             budget = request.budget
             uses = [Use(at=now, holder=holder.workflow, target=one) for one in sorted(set(request.targets))]
-            count = self._used(self._budgets, budget.scope, budget.per, uses)
+            count = self._budgets.add(budget.scope, budget.per, uses)
             within = format_duration(budget.per)
             reserved.append(f"{count} of {budget.max_targets} targets of budget {budget.scope} within {within}")
         if request.breaker:
-            key = breaker_key(request)
-            entry = self._breakers.get(key, BreakerEntry(key=key))
-            self._breakers[key] = breaker.entered(entry, request.breaker, holder.workflow)
+            key, is_trial = self._breakers.enter(request, request.breaker)
             breakers = (*breakers, key)
-            is_trial = self._breakers[key].trial == holder.workflow
             what = f"the one trial of the half-open circuit breaker of {key}" if is_trial else "circuit breaker closed"
             reserved.append(what)
         admission = Admission(
@@ -400,24 +345,6 @@ class Ledger:
         ago = format_duration(timedelta(seconds=int((now - ended.at).total_seconds())))
         return f"{ended.playbook} ended here {ago} ago as {ended.outcome} (incident {ended.incident}): {ended.reason}"
 
-    @staticmethod
-    def _used(table: dict[str, Uses], key: str, per: timedelta, fresh: Sequence[Use]) -> int:
-        """Enter uses; a target that is there already is counted once, from now on."""
-        there = table.get(key, Uses(per=per))
-        named = {one.target for one in fresh if one.target}
-        entries = (*(one for one in there.entries if one.target not in named), *fresh)
-        table[key] = Uses(per=max(per, there.per), entries=entries)
-        return len(entries)
-
-    def _give_back(self, workflow: str) -> None:
-        for table in (self._rates, self._budgets):
-            for key, uses in list(table.items()):
-                kept = tuple(one for one in uses.entries if one.holder != workflow)
-                if kept:
-                    table[key] = uses.model_copy(update={"entries": kept})
-                else:
-                    del table[key]
-
     def _locks_of(self, holder: Holder) -> list[LockEntry]:
         return [one for one in self._locks.values() if one.holder == holder]
 
@@ -433,50 +360,7 @@ class Ledger:
         self._tell(AuditKind.LOCK_FREED, message, facts)
         failure = Failure(at=now, incident=entry.incident, reason="the run ended without a result")
         for key in entry.breakers:
-            self._judge(key, "failure", failure, entry.holder.workflow, now)
-
-    def _count_recurrence(self, request: AdmissionRequest, now: datetime) -> None:
-        key = breaker_key(request)
-        if not request.recurrence or not request.breaker or not (key in self._breakers or self._has_room_for_breaker()):
-            return
-        entry = self._breakers.get(key, BreakerEntry(key=key)).model_copy(update={"spec": request.breaker})
-        failure = Failure(at=now, incident=request.incident, reason=request.recurrence[:300])
-        if all((one.incident, one.reason) != (failure.incident, failure.reason) for one in entry.failures):
-            self._breakers[key] = entry
-            self._judge(key, "failure", failure, request.holder.workflow, now)
-
-    def _judge(self, key: str, health: str, failure: Failure, workflow: str, now: datetime) -> None:
-        entry = self._breakers.get(key)
-        if entry is None:
-            return
-        entry = breaker.current(entry, now)
-        if health == "failure":
-            after = breaker.failed(entry, failure, workflow)
-        elif health == "success":
-            after = breaker.succeeded(entry, workflow)
-        else:
-            after = breaker.showed_nothing(entry, workflow)
-        self._breakers[key] = after
-        if after.state != entry.state and after.state == "open":
-            until = f"{after.until:%Y-%m-%d %H:%M:%S} UTC" if after.until else "it is reset"
-            message = f"The circuit breaker of {key} opened until {until}: {after.reason}"
-            self._tell(AuditKind.BREAKER_OPENED, message, {"breaker": key, "incident": failure.incident})
-        elif after.state != entry.state and after.state == "closed":
-            message = f"The circuit breaker of {key} closed: its trial run went well"
-            self._tell(AuditKind.BREAKER_CLOSED, message, {"breaker": key, "incident": failure.incident})
-
-    def _has_room_for_breaker(self) -> bool:
-        """Make room among breakers that have nothing to say. Whether there is any."""
-        for key, entry in list(self._breakers.items()):
-            if len(self._breakers) < MAX_BREAKERS:
-                break
-            if entry.state == "closed" and not entry.failures and not self._is_held(key):
-                del self._breakers[key]
-        failures = sum(len(one.failures) for one in self._breakers.values())
-        return len(self._breakers) < MAX_BREAKERS and failures < MAX_FAILURES
-
-    def _is_held(self, key: str) -> bool:
-        return any(key in one.breakers for one in self._holders.values())
+            self._events += self._breakers.judge(key, "failure", failure, entry.holder.workflow)
 
     def _arrived(self, request: AdmissionRequest, now: datetime) -> None:
         limit = request.storm
@@ -499,15 +383,3 @@ class Ledger:
 
     def _tell(self, kind: AuditKind, message: str, data: JsonObject, actor: str = "halon") -> None:
         self._events.append(Event(kind, message, actor=actor, data=data))
-
-
-def breaker_key(request: AdmissionRequest) -> str:
-    """Name the breaker of a run: the playbook, or the playbook on its target."""
-    by_target = request.breaker is not None and request.breaker.by == "target"
-    return f"{request.playbook} on {request.target}" if by_target else request.playbook
-
-
-def rate_key(request: AdmissionRequest) -> str:
-    """Name the rate of a run: by target it is shared by all playbooks."""
-    by_target = request.rate is not None and request.rate.by == "target"
-    return f"target {request.target}" if by_target else f"playbook {request.playbook}"
