@@ -40,6 +40,8 @@ SHARED_FOR_SPEED = ("halon.core", "workflows.attributes", "workflows.desk", "wor
 What the sandbox would catch there, ruff's banned API catches, and so do the suites that keep them inside.
 """
 
+WORKFLOWS: tuple[type, ...] = (Incident, Remediation, LedgerWorkflow)
+
 MAX_ACTIVITIES = 100
 """Activities at once in one worker: each is a call to an API."""
 STICKY = timedelta(seconds=4)
@@ -73,7 +75,7 @@ def build(  # what a worker is made of
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[Incident, Remediation, LedgerWorkflow],
+        workflows=WORKFLOWS,
         activities=handlers,
         workflow_runner=workflow_runner(),
         max_concurrent_activities=MAX_ACTIVITIES,
