@@ -13,10 +13,10 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import activities
 from halon.clients.admission import Guards
-from halon.contracts.ledger import StormLimit
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
+from halon.settings import Settings
 from halon.store.bookkeeping import Bookkeeping
 from halon.store.store import Store
 from workflows.incident import Incident
@@ -63,10 +63,14 @@ def build(  # what a worker is made of
     *,
     task_queue: str,
     actions: Registry | None = None,
-    storm: StormLimit | None = None,
+    settings: Settings | None = None,
 ) -> Worker:
-    """A worker that runs Halon's workflows and actions on `task_queue`."""
-    guards = Guards(client, task_queue, storm=storm)
+    """A worker that runs Halon's workflows and actions on `task_queue`.
+
+    Raises:
+        Misconfigured: a calendar of freezes or a rule of the policy in `settings` is wrong.
+    """
+    guards = Guards(client, task_queue, settings)
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),

@@ -17,7 +17,6 @@ from halon.cli.connections import connected, temporal_config
 from halon.cli.installed import installation
 from halon.clients.environment import open_env
 from halon.clients.temporal import connect_later, missing_search_attributes
-from halon.contracts.ledger import StormLimit
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.app import create_app
 from halon.gateway.dispatch import TemporalDispatcher
@@ -51,9 +50,8 @@ async def serve_worker(settings: Settings) -> None:
             if client is None:
                 return
             await _look_at_search_attributes(client)
-            queue, given = settings.temporal.task_queue, settings.storm
-            limit = StormLimit(incidents=given.incidents, within=given.within, notify=given.notify)
-            async with worker.build(client, store, env, task_queue=queue, storm=limit):
+            queue = settings.temporal.task_queue
+            async with worker.build(client, store, env, task_queue=queue, settings=settings):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
                 await stop.wait()
                 log.info("worker.stopping")

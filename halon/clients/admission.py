@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
+from halon.clients.calendars import Freezes
 from halon.clients.ledger import CALL_WITHIN, LedgerClient
 from halon.contracts.ledger import (
     ADMIT,
@@ -27,8 +28,11 @@ from halon.contracts.ledger import (
     StormLimit,
 )
 from halon.contracts.plan import Plan
+from halon.contracts.policy import Frozen
+from halon.core.policy import check_rules
 from halon.errors import PermanentError, TransientError
 from halon.kit.permits import Objection
+from halon.settings import Settings
 
 _SLOWEST_POLL = 10
 
@@ -36,10 +40,20 @@ _SLOWEST_POLL = 10
 class Guards:
     """Asks the ledger for this worker's runs."""
 
-    def __init__(self, client: Client, task_queue: str, *, storm: StormLimit | None = None) -> None:
+    def __init__(self, client: Client, task_queue: str, settings: Settings | None = None) -> None:
+        """Read the calendars of freezes and compile the policy.
+
+        Raises:
+            Misconfigured: one of them is wrong.
+        """
+        settings = settings or Settings()
         self._client = client
         self._ledger = LedgerClient(client, task_queue)
-        self._storm = storm
+        given = settings.storm
+        self._storm = StormLimit(incidents=given.incidents, within=given.within, notify=given.notify)
+        self._freezes = Freezes(settings.freeze)
+        self._rules, self._environment = settings.policy, settings.environment
+        check_rules(self._rules)
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""
@@ -48,10 +62,25 @@ class Guards:
     @activity.defn(name=ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Ask for a run, for all its guards at once."""
+        frozen = [one.sentence for one in self._frozen(request.target, request.playbook)]
+        refused = tuple(frozen) if request.freeze == "respect" else ()
+        changed: dict[str, Any] = {"storm": self._storm}
+        if refused:
+            changed["dry_run"] = True  # what else would refuse is told too, and nothing is reserved
         try:
-            return await self._ledger.admit(request.model_copy(update={"storm": self._storm}))
+            answer = await self._ledger.admit(request.model_copy(update=changed))
         except PermanentError as error:
             raise ApplicationError(str(error), type="refused", non_retryable=True) from error
+        overridden = tuple(f"it overrides the {one}" for one in frozen) if request.freeze == "override" else ()
+        return answer.model_copy(
+            update={
+                "granted": answer.granted and not refused,
+                "reasons": (*refused, *answer.reasons),
+                "approvals": (*overridden, *answer.approvals),
+                "rules": self._rules,
+                "environment": self._environment,
+            }
+        )
 
     @activity.defn(name=CLEARANCE)
     async def clearance(self, request: ClearanceRequest) -> bool:
@@ -83,7 +112,13 @@ class Guards:
                 lost = f"the lock {fence.lock} (number {fence.number}) is no longer this run's"
                 return Objection("refused", f"{lost}: it was freed, and another run may hold it")
         paused = _paused(permits, permit, plan.target)
-        return Objection("held", paused) if paused else None
+        if paused:
+            return Objection("held", paused)
+        frozen = self._frozen(permit.target, permit.playbook) if permit.freeze == "respect" else ()
+        return Objection("refused", "; ".join(one.sentence for one in frozen)) if frozen else None
+
+    def _frozen(self, target: str, playbook: str) -> tuple[Frozen, ...]:
+        return self._freezes.active(datetime.now(UTC), target=target, playbook=playbook)
 
     async def _inspect(self, holder: Holder, overdue: bool) -> Closed | None:  # noqa: FBT001  # a plain yes or no
         described = await self._described(holder)

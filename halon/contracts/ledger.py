@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from halon.contracts.audit import AuditRecord
 from halon.contracts.base import Contract, Duration
 from halon.contracts.playbook import Breaker, Budget, Rate
+from halon.contracts.policy import PolicyRule
 
 LEDGER_WORKFLOW = "Ledger"
 LEDGER_ID = "halon-ledger"
@@ -106,6 +107,10 @@ class Admission(Contract):
     """What was reserved, one sentence a guard."""
     earlier: str = ""
     """What the last run on the same lock came to."""
+    rules: tuple[PolicyRule, ...] = ()
+    """The installation's policy, which every change of the run is held to."""
+    environment: str = ""
+    """The installation's name for itself, such as `production`."""
 
     @property
     def reason(self) -> str:

@@ -65,7 +65,14 @@ class Guards:
             ),
             where,
         )
-        cover = replace(cover, playbook=book.metadata.name, target=target, budget=budget)
+        cover = replace(
+            cover,
+            playbook=book.metadata.name,
+            target=target,
+            budget=budget,
+            rules=admission.rules,
+            environment=admission.environment,
+        )
         return self._admitted(admission, path, cover)
 
     async def reserve(self, items: Sequence[Any], path: str, cover: Cover) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, digest
@@ -11,8 +11,9 @@ from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
 from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
 from halon.core.flow import uninterrupted
-from halon.core.frame import Account, Done, Scope, StepFailed
+from halon.core.frame import Account, Cover, Done, Scope, StepFailed
 from halon.core.gates import Gatekeeper
+from halon.core.policy import judge, tightened
 from halon.core.runtime import ActionFailed, Event, Runtime
 
 MAX_HOLDS = 20
@@ -29,13 +30,10 @@ class Wanted:
     call: ActionCall
     done: Done | None
     """The same step's earlier attempt, when this is a retry."""
-    approve: Approve | None
-    approved: frozenset[str]
     confirm_within: timedelta
-    attempt: str
-    """Which attempt of the step, and of the steps around it, this is."""
     scope: Scope
     undo: Literal["auto", "never"] | UsesStep
+    cover: Cover
 
 
 class Changes:
@@ -69,14 +67,16 @@ class Changes:
         plan = await self.plan(wanted.call, path)
         if plan.kind == "nothing":
             return await self._already(wanted, plan)
-        approved = wanted.approved
+        approved = frozenset[str]()
         drifts = holds = 0
         while drifts < MAX_DRIFTS and holds < MAX_HOLDS:
-            if wanted.approve is not None and plan.digest not in approved:
+            approve = self.question(plan, path, wanted.scope, wanted.cover)
+            enclosing = wanted.cover.approved if approve == wanted.cover.approve else frozenset[str]()
+            if approve is not None and plan.digest not in approved | enclosing:
                 untouched = not self._account.in_place()
-                await self._gatekeeper.ask(path, wanted.approve, (plan,), (), untouched=untouched)
+                await self._gatekeeper.ask(path, approve, (plan,), (), untouched=untouched)
                 approved |= {plan.digest}
-            key = step_key(self._incident, path, wanted.attempt)
+            key = step_key(self._incident, path, wanted.cover.attempt)
             self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
             applied = await uninterrupted(self._apply(wanted, plan, key))
             if applied.status == "refused":
@@ -97,6 +97,39 @@ class Changes:
                 return await self._already(wanted, plan)
         why = f"{drifts} plans were overtaken and it was held {holds} times"
         raise StepFailed(path, "failed", f"the target kept changing: {why}")
+
+    def question(self, plan: Plan, path: str, scope: Scope, cover: Cover) -> Approve | None:
+        """Give the question that this change needs: the playbook's, made stricter by the installation's policy.
+
+        Raises:
+            StepFailed: the policy denies it.
+        """
+        if not cover.rules or plan.kind != "change":
+            return cover.approve
+        facts: dict[str, Any] = {
+            "step": {
+                "path": path,
+                "action": plan.action,
+                "effect": plan.effect.value,
+                "target": plan.target,
+                "params": plan.params,
+                "before": plan.before,
+                "after": plan.after,
+                "expires": cover.expires,
+                "undo": cover.undo,
+                "quorum": cover.approve.quorum if cover.approve else 0,
+            },
+            "playbook": scope.base["metadata"],
+            "alert": scope.base["alert"],
+            "environment": cover.environment,
+            "now": self._runtime.now(),
+        }
+        ruling = judge(cover.rules, facts, cover.expires)
+        if ruling.denied:
+            reason = "; ".join(ruling.denied)
+            self._tell(AuditKind.RUN_REFUSED, path, f"Refused: {reason}", {"policy": list(ruling.denied)})
+            raise StepFailed(path, "refused", reason)
+        return tightened(cover.approve, ruling)
 
     async def take_back(self, done: Done, path: str) -> str:
         """Put back what was there before `done`. Gives the reason when that did not succeed, otherwise empty text."""

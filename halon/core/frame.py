@@ -9,6 +9,7 @@ from halon.contracts.base import Json, JsonObject, is_list, is_object, parse_dur
 from halon.contracts.outcome import Outcome, StepReport
 from halon.contracts.plan import Plan
 from halon.contracts.playbook import Budget
+from halon.contracts.policy import PolicyRule
 from halon.contracts.steps import Approve, UsesStep
 from halon.core.expressions import EvaluationError, condition, render
 
@@ -91,6 +92,8 @@ class Cover:
     target: str = ""
     budget: Budget | None = None
     """That of the playbook around, which loops are counted against before they begin."""
+    rules: tuple[PolicyRule, ...] = ()
+    environment: str = ""
 
 
 @dataclass(slots=True)

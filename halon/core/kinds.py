@@ -139,6 +139,7 @@ class Kinds:
         call = ActionCall(action=step.uses, params=params)
         if self._spec.dry_run:
             plan = await self._changes.plan(call, path)
+            self._changes.question(plan, path, scope, cover)
             self._account.planned += plan.kind == "change"
             return {**entry("planned", None), "before": plan.before, "after": plan.after}
         undone = (one for one in reversed(self._account.changes) if one.step == path and not one.taken_back)
@@ -148,12 +149,10 @@ class Kinds:
                 path=path,
                 call=call,
                 done=earlier,
-                approve=cover.approve,
-                approved=cover.approved,
                 confirm_within=step.within or DEFAULT_CONFIRM_WITHIN,
-                attempt=cover.attempt,
                 scope=scope.fork(),
                 undo=step.undo if isinstance(step.undo, UsesStep) else cover.undo,
+                cover=cover,
             )
         )
         if done is None:

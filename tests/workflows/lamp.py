@@ -30,6 +30,7 @@ from halon.core.ids import run_id
 from halon.kit.action import Change, Output, Proposal, Read, State
 from halon.kit.env import Env
 from halon.kit.registry import Registry
+from halon.settings import Settings
 from halon.store.engine import open_database
 from halon.store.store import Store
 
@@ -213,7 +214,9 @@ async def until(look: Callable[[], Any], within: float = 10) -> Any:
 
 
 @asynccontextmanager
-async def running(directory: Path, environment: WorkflowEnvironment) -> AsyncIterator[Engine]:
+async def running(
+    directory: Path, environment: WorkflowEnvironment, settings: Settings | None = None
+) -> AsyncIterator[Engine]:
     """An engine on a Temporal server, which it stops at the end."""
     lamp = Lamp()
     ends = AsyncExitStack()
@@ -223,7 +226,8 @@ async def running(directory: Path, environment: WorkflowEnvironment) -> AsyncIte
         # The server that skips time has no call that lists them, which `halon setup` would ask first.
         request = AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         await environment.client.operator_service.add_search_attributes(request)
-        async with worker.build(environment.client, store, Env(lamp), task_queue=QUEUE, actions=ACTIONS):
+        built = worker.build(environment.client, store, Env(lamp), task_queue=QUEUE, actions=ACTIONS, settings=settings)
+        async with built:
             yield Engine(environment, environment.client, store, lamp)
 
 

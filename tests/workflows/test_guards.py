@@ -2,9 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, until
+from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, time_skipping_server, until
 
 from halon.clients.ledger import LedgerClient
 from halon.contracts.audit import AuditKind
@@ -23,6 +24,7 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.outcome import Outcome
+from halon.settings import Settings
 
 OTHER = "blink-0000000000"
 FIRST = f"{GROUP}-{alert().episode[:8]}"
@@ -215,3 +217,54 @@ async def test_a_ledger_is_continued_with_all_that_it_knows_and_answers_meanwhil
     await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     await until(lambda: _free(engine))
+
+
+def everything_is_frozen() -> dict[str, Any]:
+    return {
+        "name": "year end",
+        "reason": "the books are closed",
+        "from": "2020-01-01T00:00:00Z",
+        "until": "2100-01-01T00:00:00Z",
+    }
+
+
+async def test_a_freeze_refuses_and_says_until_when(tmp_path: Path) -> None:
+    frozen = Settings.model_validate({"freeze": [everything_is_frozen()]})
+    async with running(tmp_path, await time_skipping_server(), frozen) as engine:
+        result = await (await engine.fire(book([DIM, LOOK], **LOCKED), alert())).result()
+        assert result.outcome is Outcome.REFUSED
+        assert "change freeze year end until 2100-01-01 00:00:00 UTC: the books are closed" in result.reason
+        assert not (await state(engine)).locks
+
+
+async def test_a_playbook_that_overrides_a_freeze_asks_a_person(tmp_path: Path) -> None:
+    frozen = Settings.model_validate({"freeze": [everything_is_frozen()]})
+    async with running(tmp_path, await real_server(), frozen) as engine:
+        handle = await engine.fire(book([DIM, LOOK], guard={"freeze": "override"}), alert())
+        status = await engine.waiting(FIRST)
+        assert "it overrides the change freeze year end" in status.gates[0].message
+        assert engine.lamp.writes == []
+        await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+        assert (await handle.result()).outcome is Outcome.REMEDIATED
+
+
+async def test_no_playbook_can_loosen_the_policy(tmp_path: Path) -> None:
+    rules = [
+        {"name": "not to zero", "if": "${{ step.after.level == 0 }}", "deny": "a dark stage is dangerous"},
+        {"name": "two people", "if": "${{ environment == 'production' }}", "require": {"quorum": 2}},
+    ]
+    strict = Settings.model_validate({"policy": rules, "environment": "production"})
+    async with running(tmp_path, await real_server(), strict) as engine:
+        dark = {**DIM, "with": {"to": 0}}
+        result = await (await engine.fire(book([dark, LOOK]), alert(2), group=OTHER)).result()
+        assert result.outcome is Outcome.REFUSED
+        assert "policy 'not to zero': a dark stage is dangerous" in result.reason
+
+        handle = await engine.fire(book([{"approve": {"quorum": 1}}, DIM, LOOK]), alert())
+        await engine.waiting(FIRST)
+        await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+        status = await engine.waiting(FIRST)
+        assert (status.gates[0].step, status.gates[0].quorum) == ("dim", 2)
+        await engine.run(FIRST).signal("approve", {"by": "ana@example.com"})
+        await engine.signal(FIRST, "approve", {"by": "ben@example.com"})
+        assert (await handle.result()).outcome is Outcome.REMEDIATED
