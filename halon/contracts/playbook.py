@@ -3,6 +3,7 @@
 A playbook travels as JSON in the input of the remediation that runs it, so a run keeps the version that it began with.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
@@ -30,6 +31,15 @@ class After(Contract):
     within: Duration
 
 
+class Once(Contract):
+    """Start no run within `within` after another one of the same group."""
+
+    within: Duration
+
+
+DEFAULT_REOPEN_WITHIN = timedelta(minutes=30)
+
+
 class Trigger(Contract):
     """Which alerts start the playbook, and which of them are one incident."""
 
@@ -43,6 +53,10 @@ class Trigger(Contract):
     group_by: tuple[str, ...] = ()
     """Label names, or expressions; what is equal is one incident. Empty: each alert's own fingerprint."""
     after: After | None = None
+    once: Once | Literal["until_resolved"] | None = None
+    """How often the same group may start a run: not again within a time, or not before what was acted on resolved."""
+    reopen_within: Duration = DEFAULT_REOPEN_WITHIN
+    """An alert that fires again so soon after its incident ended well reopens that incident; `0s` opens a new one."""
 
 
 class ResolveStep(Contract):

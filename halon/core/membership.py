@@ -34,6 +34,15 @@ class Members:
         """Whether there are alerts and all of them have resolved."""
         return bool(self._alerts) and all(one.status is AlertStatus.RESOLVED for one in self._alerts.values())
 
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """Those that fire, as last heard of."""
+        return tuple(one for one in self._alerts.values() if one.status is AlertStatus.FIRING)
+
+    def holds(self, episode: str) -> bool:
+        """Whether the episode is one of this incident's."""
+        return episode in self._alerts
+
     def new_episodes(self, batch: Sequence[Alert]) -> tuple[str, ...]:
         """Episodes in `batch` that nobody has been asked about yet, firing, each once."""
         known = self._alerts.keys() | self._refused

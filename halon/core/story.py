@@ -13,6 +13,7 @@ from halon.contracts.base import Json, format_duration
 from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
+from halon.core.ids import incident_of
 from halon.core.runtime import Event, Gate
 
 MAX_LINES = 40
@@ -76,7 +77,7 @@ def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
         "- Here: *More Actions* → *Send an Update* → `decide`, with input",
         f'  `{{"verdict": "approve", "by": "you@example.com", "plan": "{short}"}}` (or `"verdict": "deny"`).',
         f"- Here, without an answer: *More Actions* → *Send a Signal* → `approve` or `deny`, with input `{by}`.",
-        f"- `halon approve {workflow_id.removesuffix('-run')} --by you@example.com --plan {short}` or `halon deny …`",
+        f"- `halon approve {incident_of(workflow_id)} --by you@example.com --plan {short}` or `halon deny …`",
         f"- `temporal workflow signal --workflow-id {workflow_id} --name approve --input '{by}'`",
         "",
     ]
