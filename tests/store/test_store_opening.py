@@ -14,7 +14,6 @@ from halon.store.engine import open_database
 from halon.store.store import Store, open_store
 from halon.store.tables import SCHEMA
 
-
 FIRST_SCHEMA = """
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 CREATE TABLE incidents (
