@@ -9,7 +9,7 @@ from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
@@ -234,9 +234,10 @@ class Incident:
             self._tell(AuditKind.ALERT_FLAPPING, message, {"alert": flaps[0], "changes": flaps[1]})
 
     async def _tell_run(self, run: "workflow.ChildWorkflowHandle[object, RunResult]") -> None:
-        """Let the run know whether its alerts have cleared."""
+        """Let the run know whether its alerts have cleared. One that has ended meanwhile need not know."""
         self._told_cleared = self._told_cleared or self._members.cleared
-        await run.signal(CLEARED_SIGNAL, self._members.cleared)
+        with contextlib.suppress(FailureError):
+            await run.signal(CLEARED_SIGNAL, self._members.cleared)
 
     async def _keep_taking_in(self) -> None:
         while not self._closing:
