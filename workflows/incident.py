@@ -13,7 +13,7 @@ from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlre
 
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import Json, JsonObject, format_duration
+from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.bookkeeping import SAVE, SaveRequest
 from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult, IncidentRow
 from halon.contracts.outcome import Outcome, RunResult
@@ -40,8 +40,6 @@ from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 MAX_STORY = 100
 SAVE_AFTER = timedelta(seconds=2)
 """How long an incident's news gather before they are written to the store; until then Temporal alone lists it."""
-_SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
-"""Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
 @workflow.defn(name=INCIDENT_WORKFLOW)
@@ -177,8 +175,8 @@ class Incident:
         pairs = [
             SearchAttributePair(attributes.PLAYBOOK, book.metadata.name),
             SearchAttributePair(attributes.INCIDENT, attributes.keyword(self._id)),
-            SearchAttributePair(attributes.SEVERITY, attributes.keyword(self._severity())),
-            SearchAttributePair(attributes.SERVICE, attributes.keyword(self._service())),
+            SearchAttributePair(attributes.SEVERITY, attributes.keyword(self._members.severity)),
+            SearchAttributePair(attributes.SERVICE, attributes.keyword(self._members.service)),
             SearchAttributePair(attributes.STATE, "open"),
         ]
         try:
@@ -224,7 +222,9 @@ class Incident:
         """Count alerts in, and tell what is new about them."""
         before = self._members.firings
         for alert, news in self._members.take(batch, mine):
-            self._told_alert(alert, news)
+            event = story.alert_event(alert, news)
+            if event is not None:
+                self._tell(event.kind, event.message, event.data)
         known = [one for one in batch if one.status is AlertStatus.RESOLVED or self._members.holds(one.episode)]
         flaps = self._group.heard(known, self._members.firings - before)
         self._cleared_at = (self._cleared_at or workflow.now()) if self._members.cleared else None
@@ -245,31 +245,13 @@ class Incident:
             await self._take_in()
             self._show()
 
-    def _told_alert(self, alert: Alert, news: str) -> None:
-        """Record what is new about an alert; identical repeats are only counted."""
-        facts: JsonObject = {
-            "alert": alert.name,
-            "labels": dict[str, Json](alert.labels),
-            "starts_at": alert.starts_at.isoformat(),
-            "fingerprint": alert.fingerprint,
-            "source": alert.source,
-            "episode": alert.episode,
-        }
-        if alert.status is AlertStatus.RESOLVED:
-            if news:
-                self._tell(AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved", facts)
-        elif news == "new":
-            self._tell(AuditKind.ALERT_RECEIVED, f"Alert {alert.name} received from {alert.source}", facts)
-        elif news == "taken":
-            self._tell(AuditKind.ALERT_SUPPRESSED, f"Alert {alert.name} belongs to an incident that is closed", facts)
-
     def _open(self) -> None:
         book = self._given.playbook
         attributes.upsert(
             attributes.PLAYBOOK.value_set(book.metadata.name),
             attributes.INCIDENT.value_set(attributes.keyword(self._id)),
-            attributes.SEVERITY.value_set(attributes.keyword(self._severity())),
-            attributes.SERVICE.value_set(attributes.keyword(self._service())),
+            attributes.SEVERITY.value_set(attributes.keyword(self._members.severity)),
+            attributes.SERVICE.value_set(attributes.keyword(self._members.service)),
             attributes.STATE.value_set("open"),
         )
         self._opened = True
@@ -378,13 +360,6 @@ class Incident:
         what = f"alert {first.name}" if first else f"started by {self._given.started_by}"
         return story.plain(f"Incident {self._id}: {what}; playbook {self._given.playbook.metadata.name}", 1000)
 
-    def _severity(self) -> str:
-        return self._members.alerts[0].severity if self._members.alerts else ""
-
-    def _service(self) -> str:
-        labels = self._members.alerts[0].labels if self._members.alerts else {}
-        return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
-
     def _row(self, state: Literal["open", "closed"]) -> IncidentRow:
         info, book = workflow.info(), self._given.playbook
         closed: datetime | None = workflow.now() if state == "closed" else None
@@ -399,8 +374,8 @@ class Incident:
             state=state,
             outcome=self._result.outcome.value if self._result and closed else "",
             reason=self._result.reason if self._result and closed else "",
-            service=self._service(),
-            severity=self._severity(),
+            service=self._members.service,
+            severity=self._members.severity,
             title=book.metadata.title,
             target=self._result.target if self._result else "",
             opened_at=again.opened_at if again else self._began_at,

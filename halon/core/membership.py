@@ -6,6 +6,8 @@ from halon.contracts.alert import Alert, AlertStatus
 
 MAX_MEMBERS = 1000
 """Episodes that an incident keeps apart; further ones are counted as repeats."""
+_SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
+"""Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
 class Members:
@@ -23,6 +25,17 @@ class Members:
     def alerts(self) -> tuple[Alert, ...]:
         """Each episode as last heard of, the first one first."""
         return tuple(self._alerts.values())
+
+    @property
+    def severity(self) -> str:
+        """That of the first alert."""
+        return self.alerts[0].severity if self._alerts else ""
+
+    @property
+    def service(self) -> str:
+        """What the first alert's labels say is in trouble."""
+        labels = self.alerts[0].labels if self._alerts else {}
+        return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
 
     @property
     def repeats(self) -> int:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from halon.contracts.base import Json, format_duration
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import Json, JsonObject, format_duration
 from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
@@ -82,6 +84,27 @@ def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def alert_event(alert: Alert, news: str) -> Event | None:
+    """What is to be told of an alert of which `Members.take` says what is new. An identical repeat is only counted."""
+    firing = alert.status is AlertStatus.FIRING
+    told = {
+        (False, "resolved"): (AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved"),
+        (True, "new"): (AuditKind.ALERT_RECEIVED, f"Alert {alert.name} received from {alert.source}"),
+        (True, "taken"): (AuditKind.ALERT_SUPPRESSED, f"Alert {alert.name} belongs to an incident that is closed"),
+    }.get((firing, news))
+    if told is None:
+        return None
+    facts: JsonObject = {
+        "alert": alert.name,
+        "labels": dict[str, Json](alert.labels),
+        "starts_at": alert.starts_at.isoformat(),
+        "fingerprint": alert.fingerprint,
+        "source": alert.source,
+        "episode": alert.episode,
+    }
+    return Event(*told, data=facts)
 
 
 def line(at: datetime, event: Event) -> str:

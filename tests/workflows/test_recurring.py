@@ -232,8 +232,21 @@ async def test_once_until_resolved_knows_an_end_that_comes_along_with_the_next_a
     playbook = lit_again(once="until_resolved")
     await remedied(engine, playbook)
     engine.lamp.level = 9
-    handle = await engine.fire(playbook, alert(resolved=True), alert(2))
-    assert (await ended(engine, handle)).outcome is Outcome.REMEDIATED
+    result = await ended(engine, await engine.fire(playbook, alert(resolved=True), alert(2)))
+    assert (result.incident, result.outcome) == (FIRST, Outcome.REMEDIATED)
+
+
+async def test_an_end_that_comes_along_with_a_late_repeat_is_not_lost(engine: Engine) -> None:
+    playbook = lit_again()
+    await ended(engine, await engine.fire(playbook, alert(), alert(2)))
+    late = await ended(engine, await engine.fire(playbook, alert(), alert(2, resolved=True)))
+    assert late.outcome is None
+    row = await engine.store.incidents.get(FIRST)
+    assert row.closed_at
+    assert row.cleared_at is None
+    end = row.closed_at + timedelta(minutes=1)
+    await engine.store.groups.resolved({GROUP: [sighting(alert(resolved=True), end)]})
+    assert (await engine.store.incidents.get(FIRST)).cleared_at == end
 
 
 async def test_once_until_resolved_knows_an_end_that_came_while_it_was_open(engine: Engine) -> None:
