@@ -22,6 +22,8 @@ class RunSpec(Contract):
     """Input of the Remediation workflow, and of the interpreter."""
 
     incident: str
+    ordinal: Annotated[int, Field(ge=1)] = 1
+    """Which run of its incident this is. One that is reopened has several."""
     playbook: Playbook
     library: dict[str, Playbook] = {}
     """The playbooks that this one calls, by name, also those that they call."""

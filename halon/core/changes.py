@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import JsonObject, digest
+from halon.contracts.base import Json, JsonObject, digest
 from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
 from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
@@ -39,8 +39,11 @@ class Wanted:
 class Changes:
     """Plans, asks, applies, confirms and takes back the changes of one run."""
 
-    def __init__(self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, account: Account) -> None:
+    def __init__(
+        self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, account: Account, *, ordinal: int = 1
+    ) -> None:
         self._incident = incident
+        self._ordinal = ordinal
         self._runtime = runtime
         self._gatekeeper = gatekeeper
         self._account = account
@@ -76,7 +79,7 @@ class Changes:
                 untouched = not self._account.in_place()
                 await self._gatekeeper.ask(path, approve, (plan,), (), untouched=untouched)
                 approved |= {plan.digest}
-            key = step_key(self._incident, path, wanted.cover.attempt)
+            key = step_key(self._incident, path, wanted.cover.attempt, self._ordinal)
             self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
             applied = await uninterrupted(self._apply(wanted, plan, key))
             if applied.status == "refused":
@@ -179,7 +182,7 @@ class Changes:
                 return plan, plan.reason
             if plan.kind == "nothing":
                 return plan, ""
-            key = step_key(self._incident, path, f"undo of {done.key}")
+            key = step_key(self._incident, path, f"undo of {done.key}", self._ordinal)
             self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
             applied = await self._runtime.apply(plan, path, key, undoing=True)
             if applied.status in {"applied", "already"}:
@@ -260,9 +263,13 @@ class Changes:
         self._runtime.emit(Event(kind, message, step=path, data=data))
 
 
-def step_key(incident: str, path: str, attempt: str) -> str:
-    """The idempotency key of a change: 32 hex digits from incident, step and iteration, so a retry gives the same."""
-    return digest([incident, path, attempt])[:32]
+def step_key(incident: str, path: str, attempt: str, ordinal: int = 1) -> str:
+    """The idempotency key of a change: 32 hex digits from incident, step and iteration, so a retry gives the same.
+
+    `ordinal` says which run of the incident it is: when that was reopened, the same step is another change.
+    """
+    run: list[Json] = [ordinal] if ordinal > 1 else []
+    return digest([incident, path, attempt, *run])[:32]
 
 
 def left_in_place(changes: Sequence[tuple[Done, str]]) -> tuple[LeftInPlace, ...]:

@@ -46,7 +46,7 @@ class Run:
         gatekeeper = Gatekeeper(
             runtime, started_by=spec.started_by, ends_when_resolved=bool(spec.alerts) and book.on_resolved == "end"
         )
-        self._changes = Changes(spec.incident, runtime, gatekeeper, self._account)
+        self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
         self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
         self._cover = Cover()
         self._scope = Scope(opening_scope(spec, runtime.now()))

@@ -9,10 +9,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from halon.contracts.base import Json, format_duration
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import Json, JsonObject, format_duration
 from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
+from halon.core.ids import incident_of
 from halon.core.runtime import Event, Gate
 
 MAX_LINES = 40
@@ -76,11 +79,32 @@ def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
         "- Here: *More Actions* → *Send an Update* → `decide`, with input",
         f'  `{{"verdict": "approve", "by": "you@example.com", "plan": "{short}"}}` (or `"verdict": "deny"`).',
         f"- Here, without an answer: *More Actions* → *Send a Signal* → `approve` or `deny`, with input `{by}`.",
-        f"- `halon approve {workflow_id.removesuffix('-run')} --by you@example.com --plan {short}` or `halon deny …`",
+        f"- `halon approve {incident_of(workflow_id)} --by you@example.com --plan {short}` or `halon deny …`",
         f"- `temporal workflow signal --workflow-id {workflow_id} --name approve --input '{by}'`",
         "",
     ]
     return "\n".join(lines)
+
+
+def alert_event(alert: Alert, news: str) -> Event | None:
+    """What is to be told of an alert of which `Members.take` says what is new. An identical repeat is only counted."""
+    firing = alert.status is AlertStatus.FIRING
+    told = {
+        (False, "resolved"): (AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved"),
+        (True, "new"): (AuditKind.ALERT_RECEIVED, f"Alert {alert.name} received from {alert.source}"),
+        (True, "taken"): (AuditKind.ALERT_SUPPRESSED, f"Alert {alert.name} belongs to an incident that is closed"),
+    }.get((firing, news))
+    if told is None:
+        return None
+    facts: JsonObject = {
+        "alert": alert.name,
+        "labels": dict[str, Json](alert.labels),
+        "starts_at": alert.starts_at.isoformat(),
+        "fingerprint": alert.fingerprint,
+        "source": alert.source,
+        "episode": alert.episode,
+    }
+    return Event(*told, data=facts)
 
 
 def line(at: datetime, event: Event) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditRecord
 from halon.contracts.playbook import Playbook
+from halon.core.flapping import sighting
 from halon.core.grouping import AlertGroup, Unmatched, triage
 from halon.errors import TransientError
 from halon.gateway.dispatch import Dispatcher
@@ -93,7 +94,13 @@ class Intake:
         """
         now = self.clock()
         triaged = triage(self.catalogue.values(), parsed.alerts, now)
-        sorted_ = _sorted(triaged.groups, await self._dispatch(triaged.groups), triaged.unmatched)
+        handed = await self._dispatch(triaged.groups)
+        sorted_ = _sorted(triaged.groups, handed, triaged.unmatched)
+        ended = {
+            group.id: [sighting(alert, now) for alert in group.alerts]
+            for group, taken in zip(triaged.groups, handed, strict=True)
+            if not taken
+        }
         records = [
             *(unmatched_record(source, one, now) for one in sorted_.unmatched.values()),
             *(suppressed_record(source, one, now) for one in sorted_.suppressed.values()),
@@ -101,6 +108,8 @@ class Intake:
         ]
         try:
             await self._record(records)
+            if ended:
+                await self.store.groups.resolved(ended)
         except TransientError as error:
             if not sorted_.taken:
                 raise
