@@ -99,6 +99,7 @@ class DemoCluster:
         await runner.setup()
         ends.push_async_callback(runner.cleanup)
         ends.callback(self._world.store.close)
+        ends.push_async_callback(edge.close)
         site = web.TCPSite(runner, _HOST, self._port, ssl_context=context)
         await site.start()
         self.url = f"https://{_HOST}:{runner.addresses[0][1]}"
