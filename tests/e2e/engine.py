@@ -74,6 +74,14 @@ class Engine:
         process.kill()
         await process.wait()
 
+    def ended(self) -> list[str]:
+        """The processes that ended by themselves, with their exit codes."""
+        return [
+            f"{part} ({process.returncode})"
+            for part, process in self._processes.items()
+            if process.returncode is not None
+        ]
+
     async def stop(self) -> None:
         """End what still runs, the server last."""
         for part in reversed(PARTS):

@@ -30,6 +30,11 @@ class Edge:
         self._faults = faults
         self._late: set[asyncio.Task[None]] = set()
 
+    @property
+    def late(self) -> int:
+        """How many requests are still under way although their senders have given them up."""
+        return len(self._late)
+
     async def close(self) -> None:
         """Give up the requests that are still under way."""
         for task in self._late:

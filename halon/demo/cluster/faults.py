@@ -5,6 +5,7 @@ injection wins.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
@@ -73,8 +74,13 @@ class Faults:
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
-        self.hits = 0
+        self.met: Counter[FaultKind] = Counter()
+        """How many requests met a fault, by kind."""
+
+    @property
+    def hits(self) -> int:
         """How many requests met a fault."""
+        return self.met.total()
 
     def inject(self, fault: Fault) -> None:
         """Let a fault wait for its requests."""
@@ -92,7 +98,7 @@ class Faults:
                     armed.skip -= 1
                     continue
                 armed.left -= 1
-                self.hits += 1
+                self.met[armed.fault.kind] += 1
                 if armed.left <= 0:
                     self._armed.remove(armed)
                 return armed.fault
@@ -100,7 +106,9 @@ class Faults:
 
     def as_json(self) -> list[Json]:
         """List the faults that still wait, with the number of requests that each is for."""
-        return [{**armed.fault.model_dump(mode="json"), "skip": armed.skip, "count": armed.left} for armed in self._armed]
+        return [
+            {**armed.fault.model_dump(mode="json"), "skip": armed.skip, "count": armed.left} for armed in self._armed
+        ]
 
 
 def read_fault(body: Json) -> Fault:
