@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "e2e")]
 
-from run import Report, draw, play
-from stage import stage
-from temporalio.runtime import Runtime, TelemetryConfig
+from run import Report, draw, play  # noqa: E402  # the path comes first
+from stage import stage  # noqa: E402
+from temporalio.runtime import Runtime, TelemetryConfig  # noqa: E402
 
 A_STAGE = 25
 """Runs on one stage: then its processes are stopped, nothing of them may be left, and the next stage begins anew."""
@@ -127,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=500, help="how many; each has its own seed")
     parser.add_argument("--seed", type=int, default=1, help="the first seed; the others follow it")
-    parser.add_argument("--lanes", type=int, default=3, help="runs at the same time, each with an engine of its own")
+    parser.add_argument("--lanes", type=int, default=4, help="runs at the same time, each with an engine of its own")
     arguments = parser.parse_args()
     # The client says of each attempt that Temporal is down, which is so on purpose.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))

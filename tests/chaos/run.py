@@ -110,14 +110,15 @@ async def _carry_out(stage: Stage, drawn: Drawn, stories: Sequence[Story], repor
     playing = asyncio.gather(*(story.play() for story in stories))
 
     async def ended() -> bool:
-        return playing.done() and not await _open(stage, stories)
+        if playing.done():
+            await playing  # only an error ends it
+        return not await _open(stage, stories)
 
     late: list[str] = []
     try:
         await until(ended, within=ENDS_WITHIN, pause=0.1)
-        playing.result()
     except TimeoutError:
-        late = await _open(stage, stories) or ["what surrounds the stories"]
+        late = await _open(stage, stories)
     finally:
         for task in (*killing, person, playing):
             task.cancel()

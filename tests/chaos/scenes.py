@@ -1,7 +1,7 @@
 """What happens to a target and what people do about it, drawn from a seed: the scripts that a run's stories follow."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 MOMENTS = ("begin", "accepted", "asked", "decided", "written")
@@ -99,7 +99,9 @@ def drawn(dice: random.Random, seed: int) -> list[Scene]:
     scenes = [_scene(dice, number, f"chaos-{seed}-{number}") for number in range(dice.choice((1, 2, 2, 3)))]
     first = scenes[0]
     if first.script.name == "rollback" and dice.random() < 0.3:
-        crowd = _script("scale down in a crowd", SUSPECT, "crashes", "remediated", "refused")
+        # Whoever comes second finds the target locked.
+        scenes[0] = replace(first, script=_script("rollback in a crowd", CRASHLOOP, "crashes", "remediated", "refused"))
+        crowd = _script("scale down in a crowd", SUSPECT, "crashes", "remediated", "refused", "failed")
         scenes.append(_scene(dice, len(scenes), first.namespace, crowd, first.replicas))
     return scenes
 

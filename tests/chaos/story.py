@@ -63,25 +63,22 @@ class Story:
             self.group = self._group()
 
     async def play(self) -> None:
-        """Raise the alert, and do what the script and the dice say meanwhile. Ends when there is nothing more to do."""
+        """Raise the alert, and do what the script and the dice say meanwhile. Goes on until it is cancelled."""
         scene = self.scene
         self.before = parts_of(self._deployment())
-        asides = [asyncio.create_task(self._watch())]
-        if scene.touched is not None:
-            asides.append(asyncio.create_task(self._later(scene.touched, 0.0, self._touch)))
-        if scene.script.deed is not None:
-            asides.append(asyncio.create_task(self._later(scene.script.at, scene.delay, self._do)))
-        self.moments["begin"].set()
-        try:
+        async with asyncio.TaskGroup() as meanwhile:
+            meanwhile.create_task(self._watch())
+            if scene.touched is not None:
+                meanwhile.create_task(self._later(scene.touched, 0.0, self._touch))
+            if scene.script.deed is not None:
+                meanwhile.create_task(self._later(scene.script.at, scene.delay, self._do))
+            self.moments["begin"].set()
             await self._raise()
             self.accepted = True
             self.moments["accepted"].set()
             for _ in range(scene.repeats):
                 await self.repeat()
-            await asyncio.gather(*asides[1:])
-        finally:
-            for aside in asides:
-                aside.cancel()
+            await asyncio.Event().wait()
 
     async def repeat(self) -> None:
         """Have the sender send the alert again, which is no news."""

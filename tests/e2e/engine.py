@@ -74,6 +74,10 @@ class Engine:
         process.kill()
         await process.wait()
 
+    def send_signal(self, part: Part, number: signal.Signals) -> None:
+        """Stop a process where it is, or have it go on."""
+        self._processes[part].send_signal(number)
+
     def ended(self) -> list[str]:
         """The processes that ended by themselves, with their exit codes."""
         return [

@@ -1,7 +1,7 @@
 """Faults on request: lost requests, lost replies, refusals, delays and broken-off replies, for tests of crashes.
 
-A fault lets the next `skip` requests that it matches pass and is for the `count` after those; the first fault in order of
-injection wins.
+A fault lets the next `skip` requests that it matches pass and is for the `count` after those; the first fault in order
+of injection wins.
 """
 
 import re
