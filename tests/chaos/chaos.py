@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "e2e")]
 
 from run import Report, draw, play  # noqa: E402  # the path comes first
-from stage import stage  # noqa: E402
+from stage import Stage, stage  # noqa: E402
 from temporalio.runtime import Runtime, TelemetryConfig  # noqa: E402
 
 A_STAGE = 25
@@ -35,11 +36,11 @@ async def lane(number: int, seeds: Iterator[int], home: Path, reports: list[Repo
     seed = next(seeds, None)
     while seed is not None:
         stages += 1
-        root = home / f"lane{number}-{stages}"
+        root = Path(tempfile.mkdtemp(prefix=f"lane{number}-{stages}-", dir=home))
         failed = False
         async with stage(root) as here:
             for _ in range(A_STAGE):
-                report = await play(here, draw(seed))
+                report = await played(here, seed)
                 reports.append(report)
                 tell(report, len(reports))
                 seed = next(seeds, None)
@@ -54,6 +55,16 @@ async def lane(number: int, seeds: Iterator[int], home: Path, reports: list[Repo
             report.breaches.append(f"rest: processes are left: {left}")
         if not report.breaches:
             shutil.rmtree(root)
+
+
+async def played(here: Stage, seed: int) -> Report:
+    """Play one run. What the harness itself stumbles over is told like a breach: it may be one."""
+    drawn = draw(seed)
+    try:
+        return await play(here, drawn)
+    except Exception as error:  # noqa: BLE001  # the edge of a run: the others go on
+        traceback.print_exception(error)
+        return Report(drawn, breaches=[f"the harness: {error!r}"], logs=here.root)
 
 
 def processes_of(root: Path) -> list[str]:
@@ -86,15 +97,13 @@ def tell(report: Report, count: int) -> None:
 
 def summary(reports: list[Report], seconds: float) -> None:
     """Tell what all runs came to."""
-    broken = [one for one in reports if one.breaches]
+    broken, writes = [one for one in reports if one.breaches], sum(one.writes for one in reports)
     kills, faults, outcomes = (
         sum((Counter(getattr(one, name)) for one in reports), Counter[str]())
         for name in ("kills", "faults", "outcomes")
     )
     say("")
-    say(
-        f"{len(reports)} runs in {seconds / 60:.1f} min, {len(broken)} broken, {sum(one.writes for one in reports)} writes"
-    )
+    say(f"{len(reports)} runs in {seconds / 60:.1f} min, {len(broken)} broken, {writes} writes")
     for name, counted in (("kills", kills), ("faults", faults), ("outcomes", outcomes)):
         say(
             f"{name}: {sum(counted.values())} ({', '.join(f'{what} {count}' for what, count in counted.most_common())})"
@@ -107,7 +116,7 @@ def summary(reports: list[Report], seconds: float) -> None:
 
 async def chaos(runs: int, seed: int, lanes: int) -> int:
     """Play them all; gives the exit code."""
-    home = Path(tempfile.mkdtemp(prefix="halon-chaos-"))
+    home = Path(tempfile.mkdtemp(prefix="halon-chaos-"))  # temporary, but kept when something broke
     seeds = iter(range(seed, seed + runs))
     reports: list[Report] = []
     begun = time.monotonic()

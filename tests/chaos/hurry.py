@@ -1,7 +1,7 @@
 """The shipped playbooks, in a hurry: what they wait for is shortened, what they do stays as it is.
 
-Waits between looks, the time that a verification must hold, the age from which a restart is taken for a remedy, and the
-numbers that breakers and rates allow: with the shipped ones a run takes a minute, and the fourth failure stops them all.
+Waits between looks, the time that a verification must hold, the age from which a restart is taken for a remedy, and
+what breakers and rates allow: with the shipped ones a run takes a minute, and the third failure stops them all.
 """
 
 import json

@@ -16,7 +16,7 @@ IN_PLACE = frozenset({"remediated", "unverified"})
 
 def breaches(seen: Seen) -> list[str]:
     """Everything that does not hold."""
-    checks = (outcomes, once, in_time, settled, audit, approvals, rest)
+    checks = (outcomes, once, in_time, settled, unseen, audit, approvals, rest)
     return [f"{check.__name__}: {breach}" for check in checks for breach in check(seen)]
 
 
@@ -69,7 +69,7 @@ def in_time(seen: Seen) -> Iterator[str]:
         if told is None:
             continue
         if told.ended_at is not None and write.at > told.ended_at:
-            yield f"{told.incident}: a write to {write.part} took effect at {write.at}, after the end at {told.ended_at}"
+            yield f"{told.incident}: a write to {write.part} took effect after the end, {write.at} > {told.ended_at}"
         attempts = [one.at for one in told.of(AuditKind.ATTEMPTED) if one.data["key"] == write.key]
         if write.at < min(attempts):
             yield f"{told.incident}: a write to {write.part} took effect at {write.at}, before it was attempted"
@@ -77,33 +77,41 @@ def in_time(seen: Seen) -> Iterator[str]:
 
 def settled(seen: Seen) -> Iterator[str]:
     """Every change is in place and verified, or taken back to exactly what was there, or handed over by name."""
-    outcome = {one.incident: one for one in seen.told}
-    last: dict[tuple[str, str], Write] = {(one.target, one.part): one for one in seen.writes}
+    by_id = {one.incident: one for one in seen.told}
     for (incident, target, part), mine in _by_run(seen).items():
-        told = outcome[incident]
-        handed_over = target in told.left
+        told = by_id[incident]
         if told.outcome in IN_PLACE:
-            if len(mine) != 1:
-                yield f"{incident}: {told.outcome}, but {part} of {target} was taken back"
-            elif last[target, part] == mine[0] and seen.after[target][part] != mine[0].after:
-                yield f"{incident}: {told.outcome}, but {part} of {target} is not as it was written"
-            elif told.outcome == "remediated" and last[target, part] == mine[0] and not seen.after[target]["serving"]:
-                yield f"{incident}: remediated, but {target} does not serve"
-        elif not handed_over and mine[-1].after != mine[0].before:
+            yield from _in_place(seen, told, mine)
+        elif target not in told.left and mine[-1].after != mine[0].before:
             yield f"{incident}: {told.outcome}, but {part} of {target} is neither as it was nor handed over"
-        if handed_over and told.outcome != "failed":
-            yield f"{incident}: hands {target} over, but ended as {told.outcome}"
+    for told in seen.told:
+        if told.left and told.outcome != "failed":
+            yield f"{told.incident}: hands {', '.join(told.left)} over, but ended as {told.outcome}"
     wrote = {(incident, target) for incident, target, _ in _by_run(seen)}
     for story in seen.stories:
         for incident in story.incidents:
-            told = outcome.get(incident)
-            if told is not None and told.outcome == "remediated" and (incident, story.target) not in wrote:
+            told_of = by_id.get(incident)
+            if told_of is not None and told_of.outcome == "remediated" and (incident, story.target) not in wrote:
                 yield f"{incident}: remediated, but the cluster knows of no change to {story.target}"
+
+
+def _in_place(seen: Seen, told: Told, mine: list[Write]) -> Iterator[str]:
+    """What is wrong with a change that is said to be in place."""
+    write = mine[0]
+    last = [one for one in seen.writes if (one.target, one.part) == (write.target, write.part)][-1]
+    what = f"{told.incident}: {told.outcome}, but {write.part} of {write.target}"
+    if len(mine) > 1:
+        yield f"{what} was written again"
+    elif last == write and told.outcome == "remediated" and not seen.after[write.target]["serving"]:
+        yield f"{what} does not serve"
+
+
+def unseen(seen: Seen) -> Iterator[str]:
+    """What the targets are is what the recorded writes made of them: the record of writes is whole."""
+    last = {(one.target, one.part): one.after for one in seen.writes}
     for target, before in seen.before.items():
         for part in PARTS:
-            written = last.get((target, part))
-            expected = written.after if written else before[part]
-            if seen.after[target][part] != expected:
+            if seen.after[target][part] != last.get((target, part), before[part]):
                 yield f"{target}: {part} is not as the last recorded write left it"
 
 

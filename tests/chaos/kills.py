@@ -1,4 +1,4 @@
-"""Which process dies when: `kill -9` at moments of a story that are drawn from a seed, and a new start a little later."""
+"""Which process dies when: `kill -9` at moments of a story that are drawn from a seed, and a new start soon after."""
 
 import asyncio
 import random

@@ -31,7 +31,7 @@ _OURS = "WorkflowType IN ('Incident', 'Remediation') AND ExecutionStatus = 'Runn
 _BAD_LINE = re.compile(
     r"TMPRL1100|[Nn]on-?determin|[Ff]ailed (handling )?activation|workflow task|never (retrieved|awaited)"
 )
-"""What says that a workflow could not go on, or that an error was lost. Actions that fail are told too, and are no news."""
+"""What says that a workflow could not go on, or that an error was lost. That actions fail is told too, and no news."""
 _EXPECTED = "Completing activity as failed"
 _SHOWN = 300
 T = TypeVar("T")
@@ -117,8 +117,7 @@ async def persistent(call: Callable[[], Awaitable[T]], *, within: float = 60) ->
 
 @asynccontextmanager
 async def stage(root: Path) -> AsyncIterator[Stage]:
-    """Set everything up in a directory; afterwards nothing of it runs, and the logs are there."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Set everything up in a directory that is there; afterwards nothing of it runs, and the logs are there."""
     async with contextlib.AsyncExitStack() as ends:
         cluster = await ends.enter_async_context(DemoCluster())
         token = cluster.add_token(user=HALON, allow=[Rule()])
