@@ -29,6 +29,8 @@ class Script:
     decision: Literal["approve", "deny", "none"] = "approve"
     deed: Deed | None = None
     at: Moment = "asked"
+    patience: int = 600
+    """Seconds after which the Deployment calls a rollout hopeless."""
 
 
 def _script(name: str, playbook: str, broken: Broken, *expects: str, **more: object) -> Script:
@@ -47,10 +49,20 @@ SCRIPTS = (
     ),
     _script("restart", WEDGED, "wedged", "remediated", weight=5),
     _script("restart denied", WEDGED, "wedged", "denied", decision="deny"),
-    _script("restart in vain", WEDGED, "hopeless", "failed", weight=2),
+    _script("restart in vain", WEDGED, "hopeless", "failed", weight=2, patience=2),
     _script("restart not needed any more", WEDGED, "wedged", "resolved", decision="none", deed="resolve", at="asked"),
     _script("restart or not", WEDGED, "wedged", "resolved", "remediated", deed="resolve", at="accepted"),
-    _script("restart taken back", WEDGED, "wedged", "cancelled", "remediated", weight=2, deed="cancel", at="written"),
+    # Back to what was there, which does not serve: that is told as not confirmed.
+    _script(
+        "restart taken back",
+        WEDGED,
+        "wedged",
+        *("cancelled", "remediated", "failed"),
+        weight=2,
+        deed="cancel",
+        at="written",
+        patience=4,
+    ),
     _script("scale down", SUSPECT, "harmful", "remediated", weight=5),
     _script("scale down denied", SUSPECT, "harmful", "denied", decision="deny"),
     _script("scale down cancelled", SUSPECT, "harmful", "cancelled", decision="none", deed="cancel", at="asked"),

@@ -148,7 +148,7 @@ class Story:
         labels = {"app": scene.name}
         spec = {
             "replicas": scene.replicas,
-            "progressDeadlineSeconds": 2 if scene.script.broken == "hopeless" else 600,
+            "progressDeadlineSeconds": scene.script.patience,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": image}]}},
         }
