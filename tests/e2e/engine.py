@@ -90,7 +90,7 @@ class Engine:
         """End what still runs, the server last."""
         for part in reversed(PARTS):
             process = self._processes.pop(part, None)
-            if process is not None:
+            if process is not None and process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
                     await asyncio.wait_for(process.wait(), 20)
