@@ -1,7 +1,7 @@
-"""How long a run may grow. Temporal ends a workflow at 51,200 events or 50 MB without asking, and then nobody undoes."""
+"""How long a run may grow. Temporal ends a workflow at 51,200 events or 50 MB, and then nobody undoes."""
 
 _BOUNDS = ((30_000, 25_000_000), (45_000, 40_000_000))
-"""Events and bytes: at the first the run fails, so that the rest is left for undo; at the second nothing goes any more."""
+"""Events and bytes: at the first the run fails, with the rest left for undo; at the second nothing goes any more."""
 
 
 class Length:
