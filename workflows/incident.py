@@ -34,6 +34,8 @@ from workflows import attributes
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
+COUNTS_A_RECORD = 400
+"""Episodes whose repeats one record of the audit tells: what a record holds is bounded."""
 SAVE_AFTER = timedelta(seconds=2)
 """How long an incident's news gather before they are written to the store; until then Temporal alone lists it."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
@@ -87,6 +89,7 @@ class Incident:
     def alerts(self, batch: AlertBatch) -> None:
         """Take alerts in; the workflow sorts them when it comes to it."""
         self._arrived.extend(batch.alerts)
+        self._members.count_repeats(batch.repeats, batch.ends)
 
     @workflow.query(name=STATUS_QUERY, description="The incident's row, as the store lists it.")
     def status(self) -> IncidentRow:
@@ -101,7 +104,10 @@ class Incident:
         self._journal.incident = self._id
         handled_by = await self._take_in()
         if handled_by is not None:
+            self._tell_repeats()
             await self._journal.flush()
+            while self._tell_repeats():
+                await self._journal.flush()
         return handled_by
 
     async def _enough(self) -> RunResult | None:
@@ -240,14 +246,26 @@ class Incident:
         count = f", {repeats} repeats" if repeats else ""
         message = f"Closed as {result.outcome.value}: {result.reason}"
         facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
+        self._tell_repeats()
         self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
         await self._save("closed")
-        while self._arrived:
+        while self._arrived or self._tell_repeats():
             self._take_last()
+            self._tell_repeats()
             await self._save("closed")
         self._state = "closed"
         self._show()
+
+    def _tell_repeats(self) -> bool:
+        """Record how often each alert came again; false when none did since the last time."""
+        counts = list(self._members.told_repeats().items())
+        for start in range(0, len(counts), COUNTS_A_RECORD):
+            part = dict[str, Json](counts[start : start + COUNTS_A_RECORD])
+            times = sum(times for _, times in counts[start : start + COUNTS_A_RECORD])
+            message = f"{len(part)} alerts came again, {times} times in all"
+            self._tell(AuditKind.ALERT_REPEATED, message, {"times": times, "episodes": part})
+        return bool(counts)
 
     def _take_last(self) -> None:
         """Count repeats that came while closing, and keep what is new for the next incident."""
