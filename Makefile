@@ -11,8 +11,9 @@ APPROVE ?=
 ARGS ?=
 WORKERS ?= auto
 SEEDS ?= 1,2
+ALERTS ?= 100000
 
-.PHONY: help setup demo up test lint format types contracts check schema bench crash wheel lock pre-commit ci clean
+.PHONY: help setup demo up test lint format types contracts check schema bench storm crash wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ crash: setup  ## kill -9 at seeded points of runs; SEEDS=7,8,9 chooses them
 
 bench: setup  ## Halon against a hand-written Temporal program, as ratios in one run
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+storm: setup  ## a storm of alerts, and an unrelated incident in it; ALERTS=10000 for a sample
+	@$(BIN)/python -m benchmarks.storm --alerts $(ALERTS) $(ARGS)
 
 lint: setup  ## ruff, and the layout that it would give
 	@$(BIN)/ruff check

@@ -33,6 +33,10 @@ MAX_WAITING = 5000
 """Alerts that wait for a signal, over all incidents, when a further one is refused."""
 MAX_WAITING_GROUP = 500
 """Alerts that wait for the signals of one incident when a further one is refused: others must find room."""
+FOLLOW_UPS = 40
+"""Signals a second to incidents that had one lately, over all of them. A new incident does not wait for these."""
+LONGEST_TURN = timedelta(seconds=2)
+"""How long alerts wait at most for their turn."""
 MAX_COUNTING = 1000
 """Groups with `after` whose firings are counted."""
 _REPORTS_WITHIN = 4
@@ -42,6 +46,8 @@ _REPORT_PAUSE = timedelta(milliseconds=50)
 _LAST_REPORTS = timedelta(seconds=5)
 """How long the counts may take when the gateway stops."""
 _BUSY = timedelta(seconds=2)
+_LATELY = timedelta(seconds=10)
+_MAX_LATELY = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +124,8 @@ class Handover:
         self._known: TTLCache[tuple[str, str], tuple[AlertStatus, bool]] = TTLCache(
             MAX_KNOWN, KNOWN_FOR.total_seconds(), timer=tick
         )
+        self._lately: TTLCache[str, bool] = TTLCache(_MAX_LATELY, _LATELY.total_seconds(), timer=tick)
+        self._next_turn = tick()
         self._firings: LRUCache[str, deque[float]] = LRUCache(MAX_COUNTING)
 
     async def hand_over(self, parcel: Parcel) -> list[Handed]:
@@ -137,7 +145,7 @@ class Handover:
         return [Handed(_taken(item), repeated) for item, repeated in told]
 
     def count(self, parcel: Parcel, handed: Sequence[Handed]) -> None:
-        """Count the repeats of alerts that an incident has, once the whole request succeeds: until then it may come again."""
+        """Count the repeats of alerts that an incident has, once the whole request succeeds: until then it is sent again."""
         after = _after(parcel.group)
         longest = min(LONGEST_REPORT, after.within / _REPORTS_WITHIN) if after else LONGEST_REPORT
         for alert, episode, one in zip(parcel.group.alerts, parcel.episodes, handed, strict=True):
@@ -225,7 +233,10 @@ class Handover:
     async def _send(self, line: _Line) -> None:
         """Send what waits for an incident, a signal at a time, until nothing does."""
         try:
-            while self._load(line):
+            while line.waiting:
+                await self._turn(line.group.id)
+                if not self._load(line):
+                    break
                 outcome = await self._dispatched(line)
                 for item in line.sending:
                     self._settle(line, item, outcome)
@@ -235,6 +246,18 @@ class Handover:
             self._waiting -= len(line.waiting)
             for item in [*line.sending, *line.waiting]:  # only after a defect, or when the gateway is cut off
                 item.done.set_result(TransientError("the gateway did not hand the alerts over", retry_after=_BUSY))
+
+    async def _turn(self, group: str) -> None:
+        """Wait until an incident that had a signal lately may have the next. The more of them there are, the longer.
+
+        Every signal makes the incident's workflow run, wherever its alerts go together with others.
+        """
+        if group in self._lately:
+            now = self._tick()
+            turn = min(max(now, self._next_turn), now + LONGEST_TURN.total_seconds())
+            self._next_turn = turn + 1 / FOLLOW_UPS
+            await asyncio.sleep(turn - now)
+        self._lately[group] = True
 
     def _load(self, line: _Line) -> bool:
         while line.waiting and len(line.sending) < MAX_BATCH:
