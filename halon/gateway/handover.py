@@ -145,7 +145,7 @@ class Handover:
         return [Handed(_taken(item), repeated) for item, repeated in told]
 
     def count(self, parcel: Parcel, handed: Sequence[Handed]) -> None:
-        """Count the repeats of alerts that an incident has, once the whole request succeeds: until then it is sent again."""
+        """Count the repeats. Called when the whole request has succeeded: one that has not comes again."""
         after = _after(parcel.group)
         longest = min(LONGEST_REPORT, after.within / _REPORTS_WITHIN) if after else LONGEST_REPORT
         for alert, episode, one in zip(parcel.group.alerts, parcel.episodes, handed, strict=True):
@@ -234,7 +234,8 @@ class Handover:
         """Send what waits for an incident, a signal at a time, until nothing does."""
         try:
             while line.waiting:
-                await self._turn(line.group.id)
+                if len(line.waiting) < MAX_BATCH:  # a full signal gains nothing by waiting
+                    await self._turn(line.group.id)
                 if not self._load(line):
                     break
                 outcome = await self._dispatched(line)
