@@ -14,7 +14,7 @@ from halon.gateway.parsing import AlertSource, Parsed, parse_json
 from halon.gateway.records import Note, unmatched_note
 
 MAX_REMEMBERED = 4 * 1024 * 1024
-"""Bytes of bodies that are remembered. What is kept of a body takes some eight times as much memory: 32 MB."""
+"""Bytes of bodies that are remembered. What is kept of a body takes some five times as much memory: 22 MB."""
 LARGEST = 64 * 1024
 """Bytes of a body that is remembered: large ones, of many alerts, seldom come again as they were."""
 REMEMBERED_FOR = timedelta(minutes=5)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from cachetools import LRUCache, TTLCache
@@ -26,9 +27,12 @@ from halon.gateway.dispatch import Dispatcher
 from halon.gateway.repeats import LONGEST_REPORT, Repeats, Report
 
 MAX_KNOWN = 20_000
-"""Alerts that are remembered as accepted: some 12 MB. What is forgotten is sent once more, which changes nothing."""
+"""Alerts that are remembered as accepted: some 9 MB. What is forgotten is sent once more, which changes nothing."""
 KNOWN_FOR = timedelta(minutes=5)
 """How long an alert is remembered. After that a repeat reaches Temporal again, whatever became of its incident."""
+KNOWN_OPEN_FOR = timedelta(minutes=15)
+"""The same from when its incident was last found open, by a report of repeats. Longer than any interval of reports, so
+that an incident which is open for days is not sent its alerts again and again: it takes a bounded number of signals."""
 MAX_WAITING = 5000
 """Alerts that wait for a signal, over all incidents, when a further one is refused."""
 MAX_WAITING_GROUP = 500
@@ -73,6 +77,15 @@ class Handed:
     """Whether an incident has it."""
     repeated: bool
     """Whether it was told before, so that it was not sent."""
+
+
+class _Known(NamedTuple):
+    """An alert as Temporal last accepted it."""
+
+    status: AlertStatus
+    taken: bool
+    until: float
+    """When it is sent again all the same."""
 
 
 _Outcome = bool | TransientError | PermanentError
@@ -121,9 +134,7 @@ class Handover:
         self._repeats = Repeats(tick)
         self._lines: dict[str, _Line] = {}
         self._waiting = 0
-        self._known: TTLCache[tuple[str, str], tuple[AlertStatus, bool]] = TTLCache(
-            MAX_KNOWN, KNOWN_FOR.total_seconds(), timer=tick
-        )
+        self._known: TTLCache[tuple[str, str], _Known] = TTLCache(MAX_KNOWN, KNOWN_OPEN_FOR.total_seconds(), timer=tick)
         self._lately: TTLCache[str, bool] = TTLCache(_MAX_LATELY, _LATELY.total_seconds(), timer=tick)
         self._next_turn = tick()
         self._firings: LRUCache[str, deque[float]] = LRUCache(MAX_COUNTING)
@@ -178,7 +189,9 @@ class Handover:
         if item is not None:
             return item if item.alert.status is alert.status else None
         known = self._known.get((group.id, episode))
-        return known[1] if known is not None and known[0] is alert.status else None
+        if known is None or known.status is not alert.status or known.until <= self._tick():
+            return None
+        return known.taken
 
     def _enter(self, group: AlertGroup, alert: Alert, episode: str) -> tuple[_Item | bool, bool]:
         """Give what an alert waits for, or whether an incident has it; and whether it is a repeat."""
@@ -282,7 +295,7 @@ class Handover:
             del line.latest[item.episode]
         key = (line.group.id, item.episode)
         if isinstance(outcome, bool):
-            self._known[key] = (item.alert.status, outcome)
+            self._known[key] = _Known(item.alert.status, outcome, self._tick() + KNOWN_FOR.total_seconds())
             after = _after(line.group)
             if after is not None and item.alert.status is AlertStatus.FIRING:
                 times = self._firings.get(line.group.id) or deque[float](maxlen=after.count)
@@ -303,6 +316,7 @@ class Handover:
             log.warning("repeats.refused", group=report.account, times=report.times, reason=str(error))
             is_open = False
         if is_open:
+            self._prolong(report)
             return
         self._closed(report)
         self._repeats.close(report.account)
@@ -310,6 +324,15 @@ class Handover:
             # Its next repeats may have to make up the number that the trigger asks for.
             for episode in report.firing:
                 self._known.pop((report.account, episode), None)
+
+    def _prolong(self, report: Report) -> None:
+        """Remember alerts for longer, because their incident is open and hears of them."""
+        until = self._tick() + KNOWN_OPEN_FOR.total_seconds()
+        for counts, status in ((report.firing, AlertStatus.FIRING), (report.resolved, AlertStatus.RESOLVED)):
+            for episode in counts:
+                known = self._known.get((report.account, episode))
+                if known is not None and known.status is status:
+                    self._known[report.account, episode] = _Known(status, known.taken, until)
 
 
 def _after(group: AlertGroup) -> After | None:

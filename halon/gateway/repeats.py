@@ -18,7 +18,7 @@ FIRST_REPORT = timedelta(seconds=5)
 LONGEST_REPORT = timedelta(minutes=10)
 """The interval of reports doubles up to here: 144 signals a day from each gateway to an incident that stays open."""
 MAX_COUNTED = 20_000
-"""Alerts whose repeats are counted apart at the same time, over all accounts: some 8 MB. Further ones go together."""
+"""Alerts whose repeats are counted apart at the same time, over all accounts: some 3 MB. Further ones go together."""
 
 
 @dataclass(frozen=True, slots=True)

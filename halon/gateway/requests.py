@@ -11,7 +11,7 @@ from fastapi import Request
 from halon.gateway.problems import Refusal, retry_after
 
 BODY_MEMORY = 32 * 1024 * 1024
-"""Bytes of bodies that are being handled at the same time. Alerts take some eight times the memory of their text."""
+"""Bytes of bodies that are being handled at the same time. Alerts take some five times the memory of their text."""
 _CLOSE = {"Connection": "close"}
 _DRAIN = timedelta(seconds=1)
 _DRAIN_FACTOR = 4

@@ -15,7 +15,7 @@ from halon.store.audit import MAX_APPEND
 from halon.store.store import Store
 
 MAX_RECORDED = 20_000
-"""Records that are remembered as written: some 10 MB. What is forgotten is looked for in the store once more."""
+"""Records that are remembered as written: some 6 MB. What is forgotten is looked for in the store once more."""
 RECORDED_FOR = timedelta(minutes=10)
 """How long. A record is one a day, so after midnight it is written again within this time."""
 

@@ -83,6 +83,22 @@ async def test_a_repeat_reaches_temporal_again_when_it_has_been_silent_long_enou
     assert await bench.give(alert()) == [NEW]
 
 
+async def test_an_incident_that_stays_open_is_not_sent_its_alerts_again_and_again() -> None:
+    bench = Bench()
+    for _ in range(6 * 60):
+        await bench.give(alert(), alert(2))
+        await bench.handover.report()
+        bench.now += 60
+    assert bench.signals == [["1 firing", "2 firing"]]
+    assert len(bench.dispatcher.reports) < 45
+    bench.dispatcher.open = False
+    for _ in range(16):
+        await bench.give(alert())
+        await bench.handover.report()
+        bench.now += 60
+    assert bench.signals[1:] == [["1 firing"]]
+
+
 async def test_alerts_that_come_while_a_signal_is_on_its_way_go_together_with_the_next() -> None:
     bench = Bench()
     gate = bench.dispatcher.gate = asyncio.Event()
