@@ -13,7 +13,7 @@ WORKERS ?= auto
 SEEDS ?= 1,2
 ALERTS ?= 100000
 
-.PHONY: help setup demo up test lint format types contracts check schema bench storm crash wheel lock pre-commit ci clean
+.PHONY: help setup demo up test lint format types contracts check schema bench storm crash histories wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: setup  ## every test; ARGS='-k rollback' for some of them, WORKERS=0 for o
 
 crash: setup  ## kill -9 at seeded points of runs; SEEDS=7,8,9 chooses them
 	@HALON_CRASH_SEEDS=$(SEEDS) $(BIN)/pytest -v tests/e2e/test_crash.py $(ARGS)
+
+histories: setup  ## record histories of today's workflows into tests/histories/NAME, to be replayed for ever
+	@$(BIN)/python tests/histories/record.py $(NAME)
 
 bench: setup  ## Halon against a hand-written Temporal program, as ratios in one run
 	@$(BIN)/python -m benchmarks.compare $(ARGS)

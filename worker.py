@@ -12,12 +12,15 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import activities
+from halon.clients.admission import Guards
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
+from halon.settings import Settings
 from halon.store.bookkeeping import Bookkeeping
 from halon.store.store import Store
 from workflows.incident import Incident
+from workflows.ledger import LedgerWorkflow
 from workflows.remediation import Remediation
 
 PASSED_THROUGH = (
@@ -37,6 +40,8 @@ SHARED_FOR_SPEED = ("halon.core", "workflows.attributes", "workflows.desk", "wor
 What the sandbox would catch there, ruff's banned API catches, and so do the suites that keep them inside.
 """
 
+WORKFLOWS: tuple[type, ...] = (Incident, Remediation, LedgerWorkflow)
+
 MAX_ACTIVITIES = 100
 """Activities at once in one worker: each is a call to an API."""
 STICKY = timedelta(seconds=4)
@@ -51,16 +56,30 @@ def registry() -> Registry:
     return discover(activities)
 
 
-def build(client: Client, store: Store, env: Env, *, task_queue: str, actions: Registry | None = None) -> Worker:
-    """A worker that runs Halon's workflows and actions on `task_queue`."""
+def build(  # what a worker is made of
+    client: Client,
+    store: Store,
+    env: Env,
+    *,
+    task_queue: str,
+    actions: Registry | None = None,
+    settings: Settings | None = None,
+) -> Worker:
+    """A worker that runs Halon's workflows and actions on `task_queue`.
+
+    Raises:
+        Misconfigured: a calendar of freezes or a rule of the policy in `settings` is wrong.
+    """
+    guards = Guards(client, task_queue, settings)
     handlers: Sequence[Callable[..., Any]] = [
-        *action_activities(actions or registry(), env),
+        *action_activities(actions or registry(), env, guards),
+        *guards.activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[Incident, Remediation],
+        workflows=WORKFLOWS,
         activities=handlers,
         workflow_runner=workflow_runner(),
         max_concurrent_activities=MAX_ACTIVITIES,

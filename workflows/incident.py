@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import Json, JsonObject
-from halon.contracts.bookkeeping import CLAIM, SAVE, ClaimAnswer, ClaimRequest, SaveRequest
+from halon.contracts.base import JsonObject, format_duration
+from halon.contracts.bookkeeping import SAVE, SaveRequest
 from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult, IncidentRow
 from halon.contracts.outcome import Outcome, RunResult
 from halon.contracts.run import (
@@ -26,25 +27,28 @@ from halon.contracts.run import (
     RunSpec,
 )
 from halon.core import story
+from halon.core.flapping import flapping_text
 from halon.core.flow import stopped, uninterrupted
 from halon.core.ids import incident_id, run_id
 from halon.core.membership import Members
+from halon.core.recurrence import reopened_text
 from halon.core.runtime import Event
 from workflows import attributes
+from workflows.group import Group
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
 MAX_STORY = 100
-COUNTS_A_RECORD = 400
-"""Episodes whose repeats one record of the audit tells: what a record holds is bounded."""
 SAVE_AFTER = timedelta(seconds=2)
 """How long an incident's news gather before they are written to the store; until then Temporal alone lists it."""
-_SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
-"""Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
 @workflow.defn(name=INCIDENT_WORKFLOW)
 class Incident:
-    """Collects the alerts of one cause, runs the playbook once, and records what came of it."""
+    """Collects the alerts of one cause, runs the playbook once, and records what came of it.
+
+    When the cause is back soon after it ended well, the same incident goes on: in another execution of this workflow,
+    with another run and the same audit chain.
+    """
 
     @workflow.init
     def __init__(self, given: IncidentInput) -> None:
@@ -56,10 +60,14 @@ class Incident:
         self._journal = Journal()
         self._child: workflow.ChildWorkflowHandle[object, RunResult] | None = None
         self._state: Literal["open", "closed"] = "open"
+        self._opened = False
         self._closing = False
-        self._too_few = False
         self._background: asyncio.Task[None] | None = None
-        self._opened_at = workflow.now()
+        self._began_at = workflow.now()
+        self._group = Group(given)
+        self._flapping = False
+        self._cleared_at: datetime | None = None
+        self._told_cleared = False
         self._id = ""
         self._result: RunResult | None = None
 
@@ -73,23 +81,23 @@ class Incident:
         self._open()
         keeper = asyncio.create_task(self._keep_taking_in())
         try:
-            self._result = await self._enough() or await self._remediate()
+            self._result = await self._enough() or self._held_back() or await self._remediate()
         except asyncio.CancelledError:
             self._result = RunResult(outcome=Outcome.CANCELLED, reason="cancelled before the playbook began")
         self._closing = True
         with contextlib.suppress(asyncio.CancelledError):
             await uninterrupted(self._close(self._result, keeper))
         if self._late:
-            workflow.continue_as_new(given.model_copy(update={"pending": tuple(self._late), "started_by": ""}))
+            update = {"pending": tuple(self._late), "started_by": "", "turn": given.turn + 1}
+            workflow.continue_as_new(given.model_copy(update=update))
         return IncidentResult(incident=self._id, outcome=self._result.outcome, reason=self._result.reason)
 
-    @workflow.signal(
-        name=ALERTS_SIGNAL, description="Alerts of this incident, firing or resolved. Sent by the gateway."
-    )
+    @workflow.signal(name=ALERTS_SIGNAL, description="Alerts of this incident, and counts. Sent by the gateway.")
     def alerts(self, batch: AlertBatch) -> None:
         """Take alerts in; the workflow sorts them when it comes to it."""
         self._arrived.extend(batch.alerts)
         self._members.count_repeats(batch.repeats, batch.ends)
+        self._group.heard((), sum(batch.repeats.values()))
 
     @workflow.query(name=STATUS_QUERY, description="The incident's row, as the store lists it.")
     def status(self) -> IncidentRow:
@@ -104,58 +112,79 @@ class Incident:
         self._journal.incident = self._id
         handled_by = await self._take_in()
         if handled_by is not None:
-            self._tell_repeats()
-            await self._journal.flush()
-            while self._tell_repeats():
+            while self._tell_repeats() or self._journal.unwritten:
                 await self._journal.flush()
         return handled_by
 
     async def _enough(self) -> RunResult | None:
-        """Wait until as many alerts came as the trigger wants. A result when they did not, or cleared before."""
-        after = self._given.playbook.trigger.after if self._given.playbook.trigger else None
-        if after is None or self._given.started_by:
+        """Wait until as many alerts came as the trigger wants. A result when they did not.
+
+        That all of them cleared meanwhile does not end it: what comes and goes is to be counted as well.
+        """
+        group, after = self._group, self._group.after
+        if after is None:
             return None
         self._show(f"waiting for {after.count} alerts")
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._members.firings >= after.count or self._members.cleared,
-                timeout=after.within,
-                timeout_summary=f"{after.count} alerts within {after.within}",
-            )
-        if self._members.firings >= after.count:
+        within = format_duration(after.within)
+        while not group.enough(after) and (left := group.wait_left(after, self._began_at)):
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: group.enough(after), timeout=left, timeout_summary=f"{after.count} alerts within {within}"
+                )
+        if group.enough(after):
             return None
-        came = f"{self._members.firings} of the {after.count} alerts that the trigger asks for came"
-        self._tell(AuditKind.ALERT_SUPPRESSED, f"Not acted on: {came} within {after.within}")
+        came = f"{group.most(after)} of the {after.count} alerts that the trigger asks for came"
+        self._tell(AuditKind.ALERT_SUPPRESSED, f"Not acted on: {came} within {within}")
         if self._members.cleared:
             return RunResult(outcome=Outcome.RESOLVED, reason=f"cleared when {came}")
-        self._too_few = True
         return RunResult(outcome=Outcome.REFUSED, reason=f"only {came}")
 
+    def _held_back(self) -> RunResult | None:
+        """Whether `once` lets no run start now, with the reason."""
+        why = self._group.held_back()
+        if not why:
+            return None
+        self._tell(AuditKind.ALERT_SUPPRESSED, f"Not acted on: {why}", {"incident": self._group.acted})
+        return RunResult(outcome=Outcome.REFUSED, reason=why)
+
     async def _remediate(self) -> RunResult:
-        given, book = self._given, self._given.playbook
-        spec = RunSpec(
-            incident=self._id,
-            playbook=book,
-            library=given.library,
-            effects=given.effects,
-            alerts=self._members.alerts[:MAX_RUN_ALERTS],
-            inputs=given.inputs,
-            dry_run=given.dry_run,
-            started_by=given.started_by,
-            opening=self._journal.unwritten,
+        """Start the run, and wait for its end. One that was refused, or not needed any more, did not act."""
+        given, group = self._given, self._group
+        before = group.run_started()
+        result = await self._carry_out(
+            RunSpec(
+                incident=self._id,
+                ordinal=group.runs,
+                playbook=given.playbook,
+                library=given.library,
+                effects=given.effects,
+                alerts=self._members.alerts[:MAX_RUN_ALERTS],
+                inputs=given.inputs,
+                dry_run=given.dry_run,
+                started_by=given.started_by,
+                recurrence=group.recurrence(self._id, self._began_at),
+                caution=group.caution(),
+                opening=self._journal.unwritten,
+            )
         )
+        if result.outcome in {Outcome.REFUSED, Outcome.RESOLVED} and not result.applied:
+            group.acted_at = before
+        return result
+
+    async def _carry_out(self, spec: RunSpec) -> RunResult:
+        book, run = spec.playbook, run_id(self._id, spec.ordinal)
         pairs = [
             SearchAttributePair(attributes.PLAYBOOK, book.metadata.name),
             SearchAttributePair(attributes.INCIDENT, attributes.keyword(self._id)),
-            SearchAttributePair(attributes.SEVERITY, attributes.keyword(self._severity())),
-            SearchAttributePair(attributes.SERVICE, attributes.keyword(self._service())),
+            SearchAttributePair(attributes.SEVERITY, attributes.keyword(self._members.severity)),
+            SearchAttributePair(attributes.SERVICE, attributes.keyword(self._members.service)),
             SearchAttributePair(attributes.STATE, "open"),
         ]
         try:
             self._child = await workflow.start_child_workflow(
                 REMEDIATION_WORKFLOW,
                 spec,
-                id=run_id(self._id),
+                id=run,
                 result_type=RunResult,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
@@ -164,38 +193,52 @@ class Incident:
                 static_details=self._about(),
             )
         except WorkflowAlreadyStartedError:
-            return RunResult(outcome=Outcome.REFUSED, reason=f"{run_id(self._id)} ran already: it is never run twice")
+            return RunResult(outcome=Outcome.REFUSED, reason=f"{run} ran already: it is never run twice")
         if self._members.cleared:
-            await self._child.signal(CLEARED_SIGNAL, self._members.cleared)
+            await self._tell_run(self._child)
         try:
             return await self._child
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 return RunResult(outcome=Outcome.CANCELLED, reason="cancelled")
-            reason = f"the run ended without a result ({error.cause or error}): look at {run_id(self._id)}"
+            reason = f"the run ended without a result ({error.cause or error}): look at {run}"
             return RunResult(outcome=Outcome.FAILED, reason=reason)
 
     async def _take_in(self) -> str | None:
         """Sort what arrived: claim new episodes, count repeats. Gives who handled it all before, if anyone."""
         batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
         fresh = self._members.new_episodes(batch)
-        answer = ClaimAnswer(mine=fresh)
-        if fresh:
-            answer = await workflow.execute_local_activity(
-                CLAIM,
-                ClaimRequest(incident=self._id, run=workflow.info().first_execution_run_id, episodes=fresh),
-                result_type=ClaimAnswer,
-                start_to_close_timeout=WRITE_TIMEOUT,
-                retry_policy=WRITE_RETRY,
-            )
+        mine, taken = frozenset[str](), dict[str, str]()
+        if fresh or (batch and not self._opened):
+            self._id, answer = await self._group.claim(self._id, batch, fresh, opening=not self._opened)
+            mine, taken = frozenset(answer.mine), answer.taken
         was_cleared = self._members.cleared
-        for alert, news in self._members.take(batch, frozenset(answer.mine)):
-            self._told_alert(alert, news)
+        self._journal.incident = self._id if mine or self._opened else taken[min(taken)] if taken else self._id
+        self._enter(batch, mine)
         if self._child is not None and self._members.cleared != was_cleared:
-            await self._child.signal(CLEARED_SIGNAL, self._members.cleared)
-        if batch and not self._members.alerts:
-            return answer.taken[min(answer.taken)] if answer.taken else self._id
-        return None
+            await self._tell_run(self._child)
+        return self._journal.incident if batch and not self._members.alerts else None
+
+    def _enter(self, batch: Sequence[Alert], mine: frozenset[str]) -> None:
+        """Count alerts in, and tell what is new about them."""
+        before = self._members.firings
+        for alert, news in self._members.take(batch, mine):
+            event = story.alert_event(alert, news)
+            if event is not None:
+                self._tell(event.kind, event.message, event.data)
+        known = [one for one in batch if one.status is AlertStatus.RESOLVED or self._members.holds(one.episode)]
+        flaps = self._group.heard(known, self._members.firings - before)
+        self._cleared_at = (self._cleared_at or workflow.now()) if self._members.cleared else None
+        if flaps and not self._flapping:
+            self._flapping = True
+            message = f"{flapping_text(*flaps)}: while it does, each change needs a person's approval"
+            self._tell(AuditKind.ALERT_FLAPPING, message, {"alert": flaps[0], "changes": flaps[1]})
+
+    async def _tell_run(self, run: "workflow.ChildWorkflowHandle[object, RunResult]") -> None:
+        """Let the run know whether its alerts have cleared. One that has ended meanwhile need not know."""
+        self._told_cleared = self._told_cleared or self._members.cleared
+        with contextlib.suppress(FailureError):
+            await run.signal(CLEARED_SIGNAL, self._members.cleared)
 
     async def _keep_taking_in(self) -> None:
         while not self._closing:
@@ -203,91 +246,102 @@ class Incident:
             await self._take_in()
             self._show()
 
-    def _told_alert(self, alert: Alert, news: str) -> None:
-        """Record what is new about an alert; identical repeats are only counted."""
-        facts: JsonObject = {
-            "alert": alert.name,
-            "labels": dict[str, Json](alert.labels),
-            "starts_at": alert.starts_at.isoformat(),
-            "fingerprint": alert.fingerprint,
-            "source": alert.source,
-            "episode": alert.episode,
-        }
-        if alert.status is AlertStatus.RESOLVED:
-            if news:
-                self._tell(AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved", facts)
-        elif news == "new":
-            self._tell(AuditKind.ALERT_RECEIVED, f"Alert {alert.name} received from {alert.source}", facts)
-        elif news == "taken":
-            self._tell(AuditKind.ALERT_SUPPRESSED, f"Alert {alert.name} belongs to an incident that is closed", facts)
-
     def _open(self) -> None:
         book = self._given.playbook
         attributes.upsert(
             attributes.PLAYBOOK.value_set(book.metadata.name),
             attributes.INCIDENT.value_set(attributes.keyword(self._id)),
-            attributes.SEVERITY.value_set(attributes.keyword(self._severity())),
-            attributes.SERVICE.value_set(attributes.keyword(self._service())),
+            attributes.SEVERITY.value_set(attributes.keyword(self._members.severity)),
+            attributes.SERVICE.value_set(attributes.keyword(self._members.service)),
             attributes.STATE.value_set("open"),
         )
-        by = f"by {self._given.started_by}" if self._given.started_by else "by its alert"
-        self._tell(AuditKind.INCIDENT_OPENED, f"Incident {self._id} opened {by}")
+        self._opened = True
+        self._began_at = workflow.now()
+        self._tell_beginning()
         facts: JsonObject = {"playbook": book.metadata.name, "digest": book.digest}
         self._tell(AuditKind.PLAYBOOK_MATCHED, f"Playbook {book.metadata.name} takes it: {book.metadata.title}", facts)
         self._background = asyncio.create_task(self._save_when_it_lasts())
 
+    def _tell_beginning(self) -> None:
+        settled, at = self._group.reopens, self._began_at
+        if settled is not None:
+            ended: JsonObject = {"outcome": settled.outcome, "ended_at": settled.at.isoformat()}
+            facts: JsonObject = {"reopened": settled.reopened + 1, **ended}
+            self._tell(AuditKind.INCIDENT_REOPENED, reopened_text(settled, at), facts)
+            return
+        by = f"by {self._given.started_by}" if self._given.started_by else "by its alert"
+        previous, before = self._group.before(at)
+        facts = {"previous": previous} if previous else {}
+        self._tell(AuditKind.INCIDENT_OPENED, f"Incident {self._id} opened {by}{before}", facts)
+
     async def _close(self, result: RunResult, keeper: "asyncio.Task[None]") -> None:
-        """Write down how it ended. What fires anew from here on is a new incident, which follows this one."""
+        """Write down how it ended. What fires anew from here on comes after it: another incident, or this one again."""
         await keeper
         if self._background is not None:
             await stopped(self._background)
         self._take_last()
         repeats = self._members.repeats
-        count = f", {repeats} repeats" if repeats else ""
-        message = f"Closed as {result.outcome.value}: {result.reason}"
+        message = f"Closed as {result.outcome.value}: {result.reason}{f', {repeats} repeats' if repeats else ''}"
         facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
         self._tell_repeats()
-        self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
+        self._tell(AuditKind.INCIDENT_CLOSED, message, facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
-        await self._save("closed")
+        release = self._given_back(result)
+        await self._save("closed", release)
         while self._arrived or self._tell_repeats():
             self._take_last()
-            self._tell_repeats()
             await self._save("closed")
+        if result.outcome is Outcome.RESOLVED:
+            still = [one for one in self._members.firing if one.episode in release]
+            self._late = [*still, *self._late][:MAX_RUN_ALERTS]
         self._state = "closed"
         self._show()
 
     def _tell_repeats(self) -> bool:
         """Record how often each alert came again; false when none did since the last time."""
-        counts = list(self._members.told_repeats().items())
-        for start in range(0, len(counts), COUNTS_A_RECORD):
-            part = dict[str, Json](counts[start : start + COUNTS_A_RECORD])
-            times = sum(times for _, times in counts[start : start + COUNTS_A_RECORD])
-            message = f"{len(part)} alerts came again, {times} times in all"
-            self._tell(AuditKind.ALERT_REPEATED, message, {"times": times, "episodes": part})
-        return bool(counts)
+        for event in (events := story.repeat_events(self._members.told_repeats())):
+            self._tell(event.kind, event.message, event.data)
+        return bool(events)
+
+    def _given_back(self, result: RunResult) -> tuple[str, ...]:
+        """Episodes about which nothing was done: all when no run began; what fired again after all had cleared."""
+        if result.outcome is Outcome.REFUSED and not self._group.began:
+            return tuple(one.episode for one in self._members.alerts)
+        if result.outcome is Outcome.RESOLVED and (self._told_cleared or not self._group.began):
+            return tuple(one.episode for one in self._members.firing)
+        return ()
 
     def _take_last(self) -> None:
-        """Count repeats that came while closing, and keep what is new for the next incident."""
+        """Count repeats that came while closing, and keep what is new, and how it went on, for what comes after."""
         batch = [self._arrived.popleft() for _ in range(len(self._arrived))]
-        fresh = frozenset(self._members.new_episodes(batch))
-        late = [alert for alert in batch if alert.episode in fresh and alert.status is AlertStatus.FIRING]
-        self._late += late[: MAX_RUN_ALERTS - len(self._late)]
-        for alert, news in self._members.take([one for one in batch if one.episode not in fresh], frozenset()):
-            self._told_alert(alert, news)
+        new = {*self._members.new_episodes(batch), *(one.episode for one in self._late)}
+        self._late += [one for one in batch if one.episode in new][: MAX_RUN_ALERTS - len(self._late)]
+        self._enter([one for one in batch if one.episode not in new], frozenset())
 
     async def _save_when_it_lasts(self) -> None:
-        """Write the open incident and its news, unless it closes at once: writing it twice would delay the remedy."""
+        """Write the open incident and its news, unless it closes at once: writing it twice would delay the remedy.
+
+        One that is reopened is written right away: until then the store has it as closed.
+        """
+        gather = self._group.reopens is None
         while True:
-            await workflow.sleep(SAVE_AFTER, summary="records gather")
+            if gather:
+                await workflow.sleep(SAVE_AFTER, summary="records gather")
+            gather = True
             await uninterrupted(self._save())
             await workflow.wait_condition(lambda: bool(self._journal.unwritten))
 
-    async def _save(self, state: Literal["open", "closed"] = "open") -> None:
+    async def _save(self, state: Literal["open", "closed"] = "open", release: tuple[str, ...] = ()) -> None:
+        conditions, resolved = self._group.conditions.unsaved()
         await workflow.execute_activity(
             SAVE,
             SaveRequest(
-                row=self._row(state), records=await self._journal.take(), release=self._too_few and self._closing
+                row=self._row(state),
+                records=await self._journal.take(),
+                conditions=conditions,
+                resolved=resolved,
+                run=self._group.claimant,
+                release=release,
             ),
             start_to_close_timeout=WRITE_TIMEOUT,
             retry_policy=WRITE_RETRY,
@@ -301,10 +355,11 @@ class Incident:
         self._show()
 
     def _show(self, headline: str = "") -> None:
-        title = f"{self._given.playbook.metadata.title}: {headline or self._state}"
-        where = (
-            [f"The run, its plan and its approvals are in workflow `{run_id(self._id)}`.", ""] if self._child else []
-        )
+        marks = f", reopened {self._group.reopens.reopened + 1} times" if self._group.reopens else ""
+        marks += ", flapping" if self._flapping else ""
+        title = f"{self._given.playbook.metadata.title}: {headline or self._state}{marks}"
+        run = run_id(self._id, self._group.runs)
+        where = [f"The run, its plan and its approvals are in workflow `{run}`.", ""] if self._child else []
         workflow.set_current_details(story.details(title, where, list(self._story), self._result))
 
     def _about(self) -> str:
@@ -312,16 +367,10 @@ class Incident:
         what = f"alert {first.name}" if first else f"started by {self._given.started_by}"
         return story.plain(f"Incident {self._id}: {what}; playbook {self._given.playbook.metadata.name}", 1000)
 
-    def _severity(self) -> str:
-        return self._members.alerts[0].severity if self._members.alerts else ""
-
-    def _service(self) -> str:
-        labels = self._members.alerts[0].labels if self._members.alerts else {}
-        return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
-
     def _row(self, state: Literal["open", "closed"]) -> IncidentRow:
         info, book = workflow.info(), self._given.playbook
         closed: datetime | None = workflow.now() if state == "closed" else None
+        again, (settled_as, settled_at) = self._group.reopens, self._group.settled(self._result, closed)
         return IncidentRow(
             id=self._id,
             group=self._given.group,
@@ -332,11 +381,19 @@ class Incident:
             state=state,
             outcome=self._result.outcome.value if self._result and closed else "",
             reason=self._result.reason if self._result and closed else "",
-            service=self._service(),
-            severity=self._severity(),
+            service=self._members.service,
+            severity=self._members.severity,
             title=book.metadata.title,
             target=self._result.target if self._result else "",
-            opened_at=self._opened_at,
+            opened_at=again.opened_at if again else self._began_at,
             closed_at=closed,
             alert_count=self._members.count,
+            reopened=again.reopened + 1 if again else 0,
+            reopened_at=self._began_at if again else None,
+            runs=self._group.runs,
+            acted_at=self._group.acted_at,
+            settled_as=settled_as,
+            settled_at=settled_at,
+            cleared_at=self._cleared_at,
+            flapping=self._flapping,
         )

@@ -41,6 +41,19 @@ class Journal:
         """The first records that wait."""
         return tuple(self._waiting[:MAX_RECORDS])
 
+    @property
+    def waiting(self) -> tuple[AuditRecord, ...]:
+        """All records that wait."""
+        return tuple(self._waiting)
+
+    def give_up(self, most: int) -> None:
+        """Keep the latest records when more than `most` wait, and tell how many are lost."""
+        lost = len(self._waiting) - most
+        if lost > 0:
+            del self._waiting[: lost + 1]
+            message = f"{lost + 1} records were given up: the store took none for too long"
+            self.record(AuditKind.RECORDS_LOST, message, data={"records": lost + 1})
+
     def record(self, kind: AuditKind, message: str, *, step: str = "", actor: str = "halon", data: JsonObject) -> None:
         """Add a record; it is written with the next flush."""
         self._sequence += 1

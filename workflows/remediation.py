@@ -49,7 +49,9 @@ class Remediation:
         self._spec = spec
         self._desk = Desk()
         self._journal = Journal(spec.incident, spec.opening)
-        self._runtime = TemporalRuntime(spec.incident, self._desk, on_event=self._tell, on_change=self._show)
+        self._runtime = TemporalRuntime(
+            spec.incident, spec.playbook.metadata.name, self._desk, on_event=self._tell, on_change=self._show
+        )
         self._story: deque[str] = deque(maxlen=MAX_STORY)
         self._result: RunResult | None = None
         self._undoing = False

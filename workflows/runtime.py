@@ -1,19 +1,32 @@
 """The interpreter's world, as Temporal gives it: activities, timers, decisions, records to the journal."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
 from halon.contracts.decision import Decision
+from halon.contracts.ledger import (
+    ADMIT,
+    CLEARANCE,
+    LEDGER_ID,
+    RELEASE_SIGNAL,
+    Admission,
+    AdmissionRequest,
+    ClearanceRequest,
+    Holder,
+    Permit,
+    Release,
+)
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from workflows.desk import Desk
@@ -23,6 +36,9 @@ ATTEMPT = timedelta(seconds=60)
 HEARTBEAT = timedelta(seconds=8)
 """An attempt whose worker is silent for so long is given to another worker."""
 POLL = timedelta(milliseconds=500)
+ADMIT_WITHIN = timedelta(seconds=60)
+"""Bound on asking the guards; guards that do not answer refuse."""
+CLEARANCE_POLL = timedelta(seconds=1)
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
 
@@ -33,14 +49,28 @@ class TemporalRuntime:
     """`halon.core.runtime.Runtime` inside a workflow."""
 
     def __init__(
-        self, incident: str, desk: Desk, *, on_event: Callable[[Event], None], on_change: Callable[[], None]
+        self,
+        incident: str,
+        playbook: str,
+        desk: Desk,
+        *,
+        on_event: Callable[[Event], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._incident = incident
         self._desk = desk
         self._on_event = on_event
         self._on_change = on_change
+        self._permit = Permit(holder=self.holder, playbook=playbook)
+        self._granted = False
         self.cleared = False
         """Whether all of the incident's alerts have resolved; the workflow's handler sets it."""
+
+    @property
+    def holder(self) -> Holder:
+        """The run's own ids."""
+        info = workflow.info()
+        return Holder(workflow=info.workflow_id, run=info.run_id)
 
     def now(self) -> datetime:
         """The workflow's time, the same on replay."""
@@ -55,6 +85,42 @@ class TemporalRuntime:
         """The same: the interpreter keeps apart what it waits for and what bounds a wait."""
         await self.sleep(duration, why)
 
+    async def admit(self, request: AdmissionRequest) -> Admission:
+        """Ask through an activity that stays in the worker: the answer is the same however often it asks."""
+        granted_before, self._granted = self._granted, True
+        try:
+            admission: Admission = await workflow.execute_local_activity(
+                ADMIT,
+                request,
+                result_type=Admission,
+                schedule_to_close_timeout=ADMIT_WITHIN,
+                start_to_close_timeout=ADMIT_WITHIN,
+                retry_policy=_RETRY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            raise _failed(error) from error
+        self._granted = granted_before or bool(admission.reserved)
+        fence = (admission.fence,) if admission.fence and admission.fence not in self._permit.fences else ()
+        changed: dict[str, Any] = {"fences": (*self._permit.fences, *fence)}
+        if not request.ask:
+            changed |= {"target": request.target, "freeze": request.freeze}
+        self._permit = self._permit.model_copy(update=changed)
+        return admission
+
+    async def clearance(self, plan: Plan, step: str, within: timedelta) -> None:
+        """Run the activity that asks again and again; the server does the waiting."""
+        request = ClearanceRequest(permit=self._permit, target=plan.target, poll=CLEARANCE_POLL)
+        await self._run(CLEARANCE, request, bool, within, f"{step}: held by a pause")
+
+    async def release(self, report: Release) -> None:
+        """Signal the ledger. When there is none to signal, there is nothing that could be held."""
+        if self._granted:
+            with contextlib.suppress(FailureError):
+                handle = workflow.get_external_workflow_handle(LEDGER_ID)
+                await handle.signal(RELEASE_SIGNAL, report)
+
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
         """Run the activity that is named like the action."""
         request = ReadRequest(call=call, incident=self._incident, step=step)
@@ -65,9 +131,12 @@ class TemporalRuntime:
         request = PlanRequest(call=call, incident=self._incident, step=step, now=workflow.now(), undoing=undoing)
         return await self._run(f"{call.action}.plan", request, Plan, READ_WITHIN, step)
 
-    async def apply(self, plan: Plan, step: str, key: str) -> Applied:
+    async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:
         """Run `<action>.apply`, again and again with the same key until it answers."""
-        request = ApplyRequest(plan=plan, key=key, incident=self._incident, step=step, now=workflow.now())
+        permit = self._permit.model_copy(update={"freeze": "override"}) if undoing else self._permit
+        request = ApplyRequest(
+            plan=plan, key=key, incident=self._incident, step=step, now=workflow.now(), permit=permit
+        )
         try:
             return await self._run(f"{plan.action}.apply", request, Applied, APPLY_WITHIN, f"{step}: {plan.summary}")
         except ActionFailed as failure:

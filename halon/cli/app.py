@@ -18,7 +18,7 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, decisions, incidents, playbooks, services
+from halon.cli import audit, decisions, guards, incidents, playbooks, services
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
@@ -34,6 +34,7 @@ WRONG_CALL = 2
 INTERRUPTED = 130
 
 _RUNNING, _OPERATING, _WRITING = "Run Halon", "Work with incidents", "Write playbooks"
+_GUARDING = "Stop automation, and let it go on"
 
 app = typer.Typer(
     name="halon",
@@ -83,6 +84,11 @@ app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
 app.command(rich_help_panel=_OPERATING)(run)
+app.command(rich_help_panel=_GUARDING)(guards.guards)
+app.command(rich_help_panel=_GUARDING)(guards.pause)
+app.command(rich_help_panel=_GUARDING)(guards.resume)
+app.command(rich_help_panel=_GUARDING)(guards.unlock)
+app.add_typer(guards.breakers, name="breaker", rich_help_panel=_GUARDING)
 app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
 app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)

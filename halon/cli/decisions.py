@@ -11,12 +11,12 @@ from temporalio.exceptions import ApplicationError
 
 from halon.cli.connections import answering, connected
 from halon.cli.invocation import settings_of
-from halon.cli.lookup import full_id, open_execution
+from halon.cli.lookup import current_run, full_id, open_execution
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
 from halon.contracts.decision import Verdict
 from halon.contracts.run import DECIDE_UPDATE, Decide
-from halon.core.ids import group_of, run_id
+from halon.core.ids import group_of
 from halon.errors import Conflict, InvalidInput, NotFound, TransientError
 from halon.settings import Settings, os_user
 
@@ -99,7 +99,7 @@ async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str,
     client = await connected(settings)
     async with answering(f"incident {incident}"):
         whole = await full_id(settings, client, incident)
-    run: WorkflowHandle[object, object] = client.get_workflow_handle(run_id(whole))
+        run: WorkflowHandle[object, object] = client.get_workflow_handle(await current_run(client, whole))
     try:
         async with answering(f"a run of incident {whole}"):
             answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)  # pyright: ignore[reportUnknownMemberType]  # an overload of theirs is untyped

@@ -52,6 +52,11 @@ class ListedIncident(Contract):
     severity: str
     opened_at: datetime
     closed_at: datetime | None
+    reopened: int
+    """How often its alert fired again soon after it had ended well."""
+    reopened_at: datetime | None
+    flapping: bool
+    """Whether its alerts come and go."""
 
 
 def incidents(  # one parameter an option: Typer's way
@@ -63,7 +68,7 @@ def incidents(  # one parameter an option: Typer's way
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_LIST, help="At most so many.")] = 50,
     json: Annotated[bool, flag("--json", help="Write the list as JSON.")] = False,
 ) -> None:
-    """List incidents, the newest first.
+    """List incidents, those that fired last first.
 
     Example: halon incidents --state waiting
     """
@@ -72,8 +77,9 @@ def incidents(  # one parameter an option: Typer's way
     if json:
         say_json([one.model_dump(mode="json") for one in found])
     elif found:
-        columns = ("incident", "state", "opened (UTC)", "severity", "service", "title")
-        say(table(columns, [_cells(one) for one in found]))
+        again = any(one.reopened or one.flapping for one in found)
+        columns = ("incident", "state", "opened (UTC)", *(("again",) if again else ()), "severity", "service", "title")
+        say(table(columns, [_cells(one, again=again) for one in found]))
     else:
         note("no incident is like that", style="dim", label="none")
 
@@ -81,7 +87,7 @@ def incidents(  # one parameter an option: Typer's way
 async def listed(
     settings: Settings, wanted: IncidentFilter, state: State | None, limit: int
 ) -> Sequence[ListedIncident]:
-    """Give the incidents that are wanted, the newest first.
+    """Give the incidents that are wanted, those that fired last first.
 
     Raises:
         TransientError: the store does not answer. Without Temporal the store's word is taken, with a warning.
@@ -97,7 +103,7 @@ async def listed(
         except TransientError as error:
             note(f"{error}; open incidents are shown as they were last recorded")
     chosen = [one for one in found.values() if _in_state(one, state)]
-    return sorted(chosen, key=lambda one: (one.opened_at, one.id), reverse=True)[:limit]
+    return sorted(chosen, key=lambda one: (one.reopened_at or one.opened_at, one.id), reverse=True)[:limit]
 
 
 def state_text(state: str, outcome: str, *, waiting: bool) -> Text:
@@ -146,6 +152,9 @@ def _of_execution(incident: str, execution: WorkflowExecution) -> ListedIncident
         severity=_attribute(execution, SearchAttribute.SEVERITY),
         opened_at=execution.start_time,
         closed_at=None,
+        reopened=0,
+        reopened_at=None,
+        flapping=False,
     )
 
 
@@ -160,6 +169,10 @@ def _in_state(one: ListedIncident, state: State | None) -> bool:
     return state is None or one.state == state.value
 
 
-def _cells(one: ListedIncident) -> Sequence[str | Text]:
+def _cells(one: ListedIncident, *, again: bool) -> Sequence[str | Text]:
     state = state_text(one.state, one.outcome, waiting=one.waiting)
-    return one.id, state, f"{one.opened_at:%Y-%m-%d %H:%M}", one.severity, one.service, one.title
+    times = "once" if one.reopened == 1 else f"{one.reopened} times"
+    told = [f"{times}, {one.reopened_at:%Y-%m-%d %H:%M}"] if one.reopened_at else []
+    told += ["flapping"] if one.flapping else []
+    repeats = ("; ".join(told),) if again else ()
+    return one.id, state, f"{one.opened_at:%Y-%m-%d %H:%M}", *repeats, one.severity, one.service, one.title

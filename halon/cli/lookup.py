@@ -1,10 +1,10 @@
 """From what a person types to an incident: its id, its run's id, or the unique beginning of either."""
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
 from halon.contracts.run import INCIDENT_WORKFLOW, SearchAttribute
-from halon.core.ids import group_of, incident_of
+from halon.core.ids import group_of, incident_of, run_id
 from halon.errors import NotFound
 from halon.settings import Settings
 from halon.store.incidents import MAX_LIST
@@ -55,6 +55,24 @@ async def open_execution(client: Client, incident: str) -> str | None:
     Raises:
         RPCError: Temporal does not answer.
     """
+    described = await _open(client, incident)
+    return described.run_id if described else None
+
+
+async def current_run(client: Client, incident: str) -> str:
+    """Give the workflow id of the incident's run now, or of its first one when none is under way.
+
+    An incident that was reopened has had several. Temporal knows the one that its workflow waits for.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    described = await _open(client, incident)
+    children = described.raw_description.pending_children if described else ()
+    return next((child.workflow_id for child in children), run_id(incident))
+
+
+async def _open(client: Client, incident: str) -> WorkflowExecutionDescription | None:
     group = group_of(incident)
     try:
         described = await client.get_workflow_handle(group).describe() if group else None
@@ -66,4 +84,4 @@ async def open_execution(client: Client, incident: str) -> str | None:
         return None
     names = described.search_attributes.get(SearchAttribute.INCIDENT, ())
     ending = "closed" in described.search_attributes.get(SearchAttribute.STATE, ()) or described.close_time is not None
-    return described.run_id if incident in names and not ending else None
+    return described if incident in names and not ending else None

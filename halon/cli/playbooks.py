@@ -13,6 +13,7 @@ from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import console, counted, note, say_json
 from halon.contracts.base import JsonObject
+from halon.core.policy import check_rules
 from halon.errors import InvalidInput
 from halon.kit.reference import reference
 from halon.playbook.actions import ActionSchema
@@ -53,8 +54,10 @@ def lint(
 
     Example: halon lint playbooks/ --format github
     """
-    installed = installation(settings_of(context), paths or ())
-    findings = findings_in(installed.catalogue, installed.actions)
+    settings = settings_of(context)
+    check_rules(settings.policy)
+    installed = installation(settings, paths or ())
+    findings = findings_in(installed.catalogue, installed.actions, settings.policy, settings.environment)
     writers = {Format.TEXT: as_text, Format.JSON: as_json, Format.GITHUB: as_github}
     sys.stdout.write(writers[Format.JSON if json else form](findings))
     raise typer.Exit(exit_code(findings, strict=strict))

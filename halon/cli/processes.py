@@ -51,7 +51,7 @@ async def serve_worker(settings: Settings) -> None:
                 return
             await _look_at_search_attributes(client)
             queue = settings.temporal.task_queue
-            async with worker.build(client, store, env, task_queue=queue):
+            async with worker.build(client, store, env, task_queue=queue, settings=settings):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
                 await stop.wait()
                 log.info("worker.stopping")

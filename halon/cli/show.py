@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from temporalio.client import Client
 from halon.cli.connections import answering, connected
 from halon.cli.incidents import state_text
 from halon.cli.invocation import settings_of
+from halon.cli.lookup import current_run
 from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, styled
 from halon.cli.plans import PlanView, gate_block, of_record, plan_block
@@ -108,7 +110,8 @@ async def _live(settings: Settings, row: IncidentRow) -> RunStatus | None:
 
 
 async def _status(client: Client, incident: str) -> RunStatus:
-    answer: RunStatus = await client.get_workflow_handle(run_id(incident)).query(STATUS_QUERY, result_type=RunStatus)
+    run = client.get_workflow_handle(await current_run(client, incident))
+    answer: RunStatus = await run.query(STATUS_QUERY, result_type=RunStatus)
     return answer
 
 
@@ -132,7 +135,6 @@ def _blocks(shown: Shown) -> Iterator[RenderableType]:
     gates = run.gates if run else ()
     state = run.state if run and not row.outcome else row.state
     yield Text.assemble(styled(row.id, "bold"), "  ", state_text(state, row.outcome, waiting=bool(gates)))
-    opened = f"{row.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     facts = {
         "title": row.title,
         "playbook": f"{row.playbook} ({row.playbook_digest[:12]})",
@@ -140,10 +142,13 @@ def _blocks(shown: Shown) -> Iterator[RenderableType]:
         "target": row.target or (run.target if run else ""),
         "service": row.service,
         "severity": row.severity,
-        "opened": opened,
-        "closed": f"{row.closed_at:%Y-%m-%d %H:%M:%S} UTC" if row.closed_at else "",
+        "opened": _time(row.opened_at),
+        "reopened": f"{_times(row.reopened)}, last {_time(row.reopened_at)}" if row.reopened else "",
+        "closed": _time(row.closed_at),
+        "cleared": _time(row.cleared_at),
+        "flapping": "its alerts come and go: each change needs an approval" if row.flapping else "",
         "alerts": str(row.alert_count) if row.alert_count else "",
-        "workflow": f"{row.workflow_id}, run {run_id(row.id)}",
+        "workflow": f"{row.workflow_id}, run {run_id(row.id, row.runs)}",
     }
     yield from (Text.assemble((f"  {name:<9} ", "dim"), styled(value)) for name, value in facts.items() if value)
     if gates:
@@ -158,3 +163,11 @@ def _blocks(shown: Shown) -> Iterator[RenderableType]:
         yield styled(f"STILL IN PLACE: {left.summary} on {left.target}: {left.reason}", "bold red")
     yield ""
     yield timeline(shown.records)
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

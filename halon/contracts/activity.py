@@ -7,6 +7,7 @@ Every action has its activities under its own name, so that Temporal's UI tells 
 from datetime import datetime
 
 from halon.contracts.base import Contract, Duration
+from halon.contracts.ledger import Permit
 from halon.contracts.plan import ActionCall, Plan
 
 
@@ -40,6 +41,8 @@ class ApplyRequest(Contract):
     incident: str
     step: str
     now: datetime
+    permit: Permit | None = None
+    """What the worker asks the guards with, right before it writes. Without one nobody is asked."""
 
 
 class ConfirmRequest(Contract):

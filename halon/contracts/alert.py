@@ -39,6 +39,11 @@ class Alert(Contract):
     """Where a person looks at it in the source."""
 
     @property
+    def condition(self) -> str:
+        """Identity of the condition, however often it comes: 16 hex digits from source and fingerprint."""
+        return digest([self.source, self.fingerprint])[:16]
+
+    @property
     def episode(self) -> str:
         """Identity of this one time that the condition held: 16 hex digits from source, fingerprint and start."""
         return digest([self.source, self.fingerprint, self.starts_at.isoformat()])[:16]

@@ -36,6 +36,8 @@ class IncidentInput(Contract):
     inputs: JsonObject = {}
     pending: tuple[Alert, ...] = ()
     """Alerts that came when the incident before this one, of the same group, was closing."""
+    turn: int = 0
+    """How often the workflow was continued as new for such alerts."""
 
 
 class AlertBatch(Contract):
@@ -86,3 +88,18 @@ class IncidentRow(Contract):
     opened_at: datetime
     closed_at: datetime | None = None
     alert_count: Annotated[int, Field(ge=0)] = 0
+    reopened: Annotated[int, Field(ge=0)] = 0
+    """How often it was reopened, because its alert fired again soon after it had ended well."""
+    reopened_at: datetime | None = None
+    """When it was last."""
+    runs: Annotated[int, Field(ge=0)] = 0
+    """Runs that were started. The last one's workflow id follows from it; see `halon.core.ids`."""
+    acted_at: datetime | None = None
+    """When the last run was started that was neither refused nor found that its alerts had cleared."""
+    settled_as: str = ""
+    """Outcome that it last came to by a run, or because its alerts cleared."""
+    settled_at: datetime | None = None
+    cleared_at: datetime | None = None
+    """When all of its alerts had resolved, also when that was after it closed. None: not all of them, or none known."""
+    flapping: bool = False
+    """Whether its alerts came and went so often that changes needed a person's approval."""

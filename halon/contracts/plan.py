@@ -64,6 +64,8 @@ class Plan(Contract):
     notes: tuple[str, ...] = ()
     """What the one who decides should know, such as 'managed by Argo CD application cart, which may revert this'."""
     undo: Undo = Undo()
+    overtaken: bool = False
+    """A refused undo: somebody else changed the target since. A person may decide to put it back all the same."""
 
     @property
     def digest(self) -> str:
@@ -80,9 +82,12 @@ class Plan(Contract):
 
 
 class Applied(Contract):
-    """What apply did. With `drift`, nothing was written and `drift` is the plan for what is there now."""
+    """What apply did. With `drift`, nothing was written and `drift` is the plan for what is there now.
 
-    status: Literal["applied", "already", "drift", "refused"]
+    With `held` nothing was written either: people have paused changes, and it is tried again once they go on.
+    """
+
+    status: Literal["applied", "already", "drift", "refused", "held"]
     ours: bool = True
     """False when what was wanted is there, but somebody else made it so: then it is not this run's to undo."""
     reason: str = ""

@@ -3,13 +3,24 @@
 A playbook travels as JSON in the input of the remediation that runs it, so a run keeps the version that it began with.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from halon.contracts.base import Contract, Duration, Json, JsonObject, digest
 from halon.contracts.outcome import Outcome
-from halon.contracts.steps import DEFAULT_RUN_TIMEOUT, ActionName, DnsLabel, Expr, Identifier, OneOrMany, Steps, Text
+from halon.contracts.steps import (
+    DEFAULT_RUN_TIMEOUT,
+    ActionName,
+    DnsLabel,
+    Expr,
+    Identifier,
+    OneOrMany,
+    Steps,
+    Text,
+    word_or_rest,
+)
 
 
 class Metadata(Contract):
@@ -30,6 +41,22 @@ class After(Contract):
     within: Duration
 
 
+class Once(Contract):
+    """Start no run within `within` after another one of the same group."""
+
+    within: Duration
+
+
+OnceOrWord: TypeAlias = Annotated[
+    Annotated[Literal["until_resolved"], Tag("word")] | Annotated[Once, Tag("rest")],
+    Discriminator(
+        word_or_rest, custom_error_type="once", custom_error_message="`once` must be until_resolved, or {within: 1h}"
+    ),
+]
+
+DEFAULT_REOPEN_WITHIN = timedelta(minutes=30)
+
+
 class Trigger(Contract):
     """Which alerts start the playbook, and which of them are one incident."""
 
@@ -43,6 +70,10 @@ class Trigger(Contract):
     group_by: tuple[str, ...] = ()
     """Label names, or expressions; what is equal is one incident. Empty: each alert's own fingerprint."""
     after: After | None = None
+    once: OnceOrWord | None = None
+    """How often the same group may start a run: not again within a time, or not before what was acted on resolved."""
+    reopen_within: Duration = DEFAULT_REOPEN_WITHIN
+    """An alert that fires again so soon after its incident ended well reopens that incident; `0s` opens a new one."""
 
 
 class ResolveStep(Contract):
@@ -71,24 +102,27 @@ class Input(Contract):
 class Breaker(Contract):
     """Stop the playbook after `failures` within `within`; try again after `cooldown`."""
 
-    failures: Annotated[int, Field(ge=1, le=1000)]
+    failures: Annotated[int, Field(ge=1, le=100)]
     within: Duration
     cooldown: Duration
+    by: Literal["playbook", "target"] = "playbook"
+    """Whether the playbook has one breaker, or one for each target."""
 
 
 class Rate(Contract):
     """At most `runs` per window, counted by playbook or by target."""
 
-    runs: Annotated[int, Field(ge=1, le=100_000)]
+    runs: Annotated[int, Field(ge=1, le=1000)]
     per: Duration
     by: Literal["playbook", "target"] = "playbook"
+    """By target, the runs of every playbook that counts them so are counted together."""
 
 
 class Budget(Contract):
     """At most `max_targets` distinct targets per window within `scope`, across playbooks."""
 
     scope: Text
-    max_targets: Annotated[int, Field(ge=1, le=100_000)]
+    max_targets: Annotated[int, Field(ge=1, le=1000)]
     per: Duration
 
 

@@ -22,6 +22,8 @@ class RunSpec(Contract):
     """Input of the Remediation workflow, and of the interpreter."""
 
     incident: str
+    ordinal: Annotated[int, Field(ge=1)] = 1
+    """Which run of its incident this is. One that is reopened has several."""
     playbook: Playbook
     library: dict[str, Playbook] = {}
     """The playbooks that this one calls, by name, also those that they call."""
@@ -33,6 +35,10 @@ class RunSpec(Contract):
     dry_run: bool = False
     """Plan everything, change nothing."""
     started_by: str = ""
+    recurrence: str = ""
+    """Set when the alert fired again soon after this playbook had remediated it: a sentence that says so."""
+    caution: str = ""
+    """Why a person must approve each change of this run, when the incident knows a reason."""
     opening: Annotated[tuple[AuditRecord, ...], Field(max_length=MAX_RECORDS)] = ()
     """The incident's records so far, which the run writes before its own, so that the chain tells them in order. The
     incident writes them as well, in case no run comes of it; a record is the same however often it is written."""

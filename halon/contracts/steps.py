@@ -126,7 +126,7 @@ class Retry(Contract):
     max_interval: Duration = DEFAULT_RETRY_MAX
 
 
-def _word_or_rest(value: Any) -> str | None:
+def word_or_rest(value: Any) -> str | None:
     """Which member of a union of a word and something larger is meant: by the shape, so that errors speak of one."""
     if isinstance(value, str | timedelta):
         return "word"
@@ -206,7 +206,7 @@ class WaitStep(StepBase):
     wait: Annotated[
         Annotated[Duration, Tag("word")] | Annotated[WaitFor, Tag("rest")],
         Discriminator(
-            _word_or_rest,
+            word_or_rest,
             custom_error_type="wait",
             custom_error_message="`wait` must be a duration such as 10m, or {until: resolved, within: 10m}",
         ),
@@ -346,7 +346,7 @@ Steps: TypeAlias = Annotated[tuple[Step, ...], Field(min_length=1, max_length=MA
 OnFailure: TypeAlias = Annotated[
     Annotated[Literal["fail", "continue", "stop"], Tag("word")] | Annotated[Steps, Tag("rest")],
     Discriminator(
-        _word_or_rest,
+        word_or_rest,
         custom_error_type="on_failure",
         custom_error_message="`on_failure` must be fail, continue, stop, or a list of steps",
     ),
@@ -354,7 +354,7 @@ OnFailure: TypeAlias = Annotated[
 Undo: TypeAlias = Annotated[
     Annotated[Literal["auto", "never"], Tag("word")] | Annotated[UsesStep, Tag("rest")],
     Discriminator(
-        _word_or_rest,
+        word_or_rest,
         custom_error_type="undo",
         custom_error_message="`undo` must be auto, never, or a step with `uses`",
     ),

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import JsonObject, digest
+from halon.contracts.base import Json, JsonObject, digest
 from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
 from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
 from halon.core.flow import uninterrupted
-from halon.core.frame import Done, Ledger, Scope, StepFailed
+from halon.core.frame import Account, Cover, Done, Scope, StepFailed
 from halon.core.gates import Gatekeeper
+from halon.core.policy import judge, tightened
 from halon.core.runtime import ActionFailed, Event, Runtime
 
+MAX_HOLDS = 20
+"""How often people may pause one change and let it go on again."""
 MAX_DRIFTS = 5
 """How often a target may move under one step before the step gives up: somebody else is at work there."""
 
@@ -27,23 +30,23 @@ class Wanted:
     call: ActionCall
     done: Done | None
     """The same step's earlier attempt, when this is a retry."""
-    approve: Approve | None
-    approved: frozenset[str]
     confirm_within: timedelta
-    attempt: str
-    """Which attempt of the step, and of the steps around it, this is."""
     scope: Scope
     undo: Literal["auto", "never"] | UsesStep
+    cover: Cover
 
 
 class Changes:
     """Plans, asks, applies, confirms and takes back the changes of one run."""
 
-    def __init__(self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, ledger: Ledger) -> None:
+    def __init__(
+        self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, account: Account, *, ordinal: int = 1
+    ) -> None:
         self._incident = incident
+        self._ordinal = ordinal
         self._runtime = runtime
         self._gatekeeper = gatekeeper
-        self._ledger = ledger
+        self._account = account
 
     async def plan(self, call: ActionCall, path: str) -> Plan:
         """Plan a change and tell what it would do.
@@ -61,33 +64,75 @@ class Changes:
         """Carry the change through: plan, ask, apply, confirm. None when nothing was to be done.
 
         Raises:
-            StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the ledger.
+            StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the account.
         """
         path = wanted.path
         plan = await self.plan(wanted.call, path)
         if plan.kind == "nothing":
             return await self._already(wanted, plan)
-        approved = wanted.approved
-        for _ in range(MAX_DRIFTS):
-            if wanted.approve is not None and plan.digest not in approved:
-                untouched = not self._ledger.in_place()
-                await self._gatekeeper.ask(path, wanted.approve, (plan,), (), untouched=untouched)
+        approved = frozenset[str]()
+        drifts = holds = 0
+        while drifts < MAX_DRIFTS and holds < MAX_HOLDS:
+            approve = self.question(plan, path, wanted.scope, wanted.cover)
+            enclosing = wanted.cover.approved if approve == wanted.cover.approve else frozenset[str]()
+            if approve is not None and plan.digest not in approved | enclosing:
+                untouched = not self._account.in_place()
+                await self._gatekeeper.ask(path, approve, (plan,), (), untouched=untouched)
                 approved |= {plan.digest}
-            key = step_key(self._incident, path, wanted.attempt)
+            key = step_key(self._incident, path, wanted.cover.attempt, self._ordinal)
             self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
             applied = await uninterrupted(self._apply(wanted, plan, key))
             if applied.status == "refused":
                 raise StepFailed(path, "refused", applied.reason)
+            if applied.status == "held":
+                holds += 1
+                await self._gatekeeper.hold(path, plan, applied.reason, untouched=not self._account.in_place())
+                continue
             if applied.status != "drift" or applied.drift is None:
-                done = next((one for one in self._ledger.changes if one.key == key), None)
+                done = next((one for one in self._account.changes if one.key == key), None)
                 await self._confirm(path, plan, wanted.confirm_within, done)
                 return done
+            drifts += 1
             message = f"The target is no longer as planned: {applied.reason}"
             self._tell(AuditKind.DRIFTED, path, message, _facts(applied.drift))
             plan = self._planned(applied.drift, path)
             if plan.kind == "nothing":
                 return await self._already(wanted, plan)
-        raise StepFailed(path, "failed", f"the target kept changing: {MAX_DRIFTS} plans were overtaken")
+        why = f"{drifts} plans were overtaken and it was held {holds} times"
+        raise StepFailed(path, "failed", f"the target kept changing: {why}")
+
+    def question(self, plan: Plan, path: str, scope: Scope, cover: Cover) -> Approve | None:
+        """Give the question that this change needs: the playbook's, made stricter by the installation's policy.
+
+        Raises:
+            StepFailed: the policy denies it.
+        """
+        if not cover.rules or plan.kind != "change":
+            return cover.approve
+        facts: dict[str, Any] = {
+            "step": {
+                "path": path,
+                "action": plan.action,
+                "effect": plan.effect.value,
+                "target": plan.target,
+                "params": plan.params,
+                "before": plan.before,
+                "after": plan.after,
+                "expires": cover.expires,
+                "undo": cover.undo,
+                "quorum": cover.approve.quorum if cover.approve else 0,
+            },
+            "playbook": scope.base["metadata"],
+            "alert": scope.base["alert"],
+            "environment": cover.environment,
+            "now": self._runtime.now(),
+        }
+        ruling = judge(cover.rules, facts, cover.expires)
+        if ruling.denied:
+            reason = "; ".join(ruling.denied)
+            self._tell(AuditKind.RUN_REFUSED, path, f"Refused: {reason}", {"policy": list(ruling.denied)})
+            raise StepFailed(path, "refused", reason)
+        return tightened(cover.approve, ruling)
 
     async def take_back(self, done: Done, path: str) -> str:
         """Put back what was there before `done`. Gives the reason when that did not succeed, otherwise empty text."""
@@ -100,47 +145,91 @@ class Changes:
     async def run_undo(self, done: Done, call: ActionCall, path: str, *, recorded: Plan | None) -> str:
         """Plan, apply and confirm the action that takes `done` back. Gives the reason when it did not succeed.
 
-        With `recorded`, only what that plan left behind is touched: anything else is somebody else's change.
+        With `recorded`, only what that plan left behind is touched: when somebody else has changed it since, a person
+        decides whether it is put back all the same.
         """
         try:
-            plan = await self._runtime.plan(call, path, recorded)
-            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
-            if plan.kind == "refused":
-                return plan.reason
+            plan, problem = await self._undoing(done, call, path, recorded)
+            if problem:
+                return problem
             if plan.kind == "change":
-                key = step_key(self._incident, path, f"undo of {done.key}")
-                self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
-                applied = await self._runtime.apply(plan, path, key)
-                if applied.status not in {"applied", "already"}:
-                    return f"the target changed meanwhile: {applied.reason}"
-                self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
                 settlement = await self._runtime.confirm(plan, path, DEFAULT_CONFIRM_WITHIN)
                 if settlement.state != "settled":
                     return f"it was put back, but not confirmed: {settlement.reason}"
         except ActionFailed as failure:
             return failure.reason
         done.taken_back = True
-        if plan.kind == "change" or done.step in self._ledger.applied:
-            self._ledger.undone.append(done.step)
+        if plan.kind == "change" or done.step in self._account.applied:
+            self._account.undone.append(done.step)
         self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
         return ""
 
+    async def _undoing(self, done: Done, call: ActionCall, path: str, recorded: Plan | None) -> tuple[Plan, str]:
+        """Plan and apply an undo. Gives its plan, and why it was not applied when it was not.
+
+        Raises:
+            ActionFailed: looking or writing failed.
+        """
+        plan = await self._runtime.plan(call, path, recorded)
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        for _ in range(MAX_DRIFTS):
+            if plan.overtaken:
+                asked, problem = await self._ask_about_undo(call, path, plan.reason)
+                if asked is None:
+                    return plan, problem
+                plan = asked
+            if plan.kind == "refused":
+                return plan, plan.reason
+            if plan.kind == "nothing":
+                return plan, ""
+            key = step_key(self._incident, path, f"undo of {done.key}", self._ordinal)
+            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+            applied = await self._runtime.apply(plan, path, key, undoing=True)
+            if applied.status in {"applied", "already"}:
+                self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
+                return plan, ""
+            if applied.status == "refused":
+                return plan, applied.reason
+            if applied.status == "held":
+                await self._gatekeeper.hold_undo(path, plan, applied.reason)
+                continue
+            plan = await self._runtime.plan(call, path, recorded)
+            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        return plan, f"{MAX_DRIFTS} tries to put it back were overtaken or held"
+
+    async def _ask_about_undo(self, call: ActionCall, path: str, reason: str) -> tuple[Plan | None, str]:
+        """Ask a person whether to put back what somebody else has changed since. Without a yes it is left alone.
+
+        Raises:
+            ActionFailed: the target cannot be looked at.
+        """
+        plan = await self._runtime.plan(call, path, None)
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        if plan.kind != "change":
+            return plan, ""
+        approve = Approve(message=f"{reason}. Approve to put it back all the same, deny to leave it as it is")
+        try:
+            await self._gatekeeper.ask(f"{path}.undo", approve, (plan,), (), untouched=False)
+        except StepFailed as failure:
+            return None, f"{reason} ({failure.reason})"
+        return plan, ""
+
     async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
-        """Apply, and enter into the ledger whatever took effect or may have."""
+        """Apply, and enter into the account whatever took effect or may have."""
         done = Done(wanted.path, plan, wanted.undo, wanted.scope, key)
         try:
             applied = await self._runtime.apply(plan, wanted.path, key)
         except ActionFailed as failure:
             if failure.unknown_effect:
-                self._ledger.changes.append(done)
+                self._account.changes.append(done)
             raise StepFailed(wanted.path, failure.kind, failure.reason) from failure
         if applied.status in {"applied", "already"}:
             if applied.ours:
-                self._ledger.changes.append(done)
-                self._ledger.applied.append(wanted.path)
-                self._ledger.verified = False
+                self._account.changes.append(done)
+                self._account.applied.append(wanted.path)
+                self._account.verified = False
             else:
-                self._ledger.already = applied.reason or "somebody else made this change meanwhile"
+                self._account.already = applied.reason or "somebody else made this change meanwhile"
             facts: JsonObject = {"key": key, "plan": plan.digest, "status": applied.status, "ours": applied.ours}
             self._tell(AuditKind.APPLIED, wanted.path, applied.reason or plan.summary, facts)
         return applied
@@ -150,7 +239,7 @@ class Changes:
         if wanted.done is not None:
             await self._confirm(wanted.path, wanted.done.plan, wanted.confirm_within, wanted.done)
             return wanted.done
-        self._ledger.already = plan.reason or plan.summary
+        self._account.already = plan.reason or plan.summary
         return None
 
     async def _confirm(self, path: str, plan: Plan, within: timedelta, done: Done | None) -> None:
@@ -174,9 +263,13 @@ class Changes:
         self._runtime.emit(Event(kind, message, step=path, data=data))
 
 
-def step_key(incident: str, path: str, attempt: str) -> str:
-    """The idempotency key of a change: 32 hex digits from incident, step and iteration, so a retry gives the same."""
-    return digest([incident, path, attempt])[:32]
+def step_key(incident: str, path: str, attempt: str, ordinal: int = 1) -> str:
+    """The idempotency key of a change: 32 hex digits from incident, step and iteration, so a retry gives the same.
+
+    `ordinal` says which run of the incident it is: when that was reopened, the same step is another change.
+    """
+    run: list[Json] = [ordinal] if ordinal > 1 else []
+    return digest([incident, path, attempt, *run])[:32]
 
 
 def left_in_place(changes: Sequence[tuple[Done, str]]) -> tuple[LeftInPlace, ...]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from halon.contracts.base import Json, JsonObject, is_list, is_object, parse_duration
 from halon.contracts.outcome import Outcome, StepReport
 from halon.contracts.plan import Plan
+from halon.contracts.playbook import Budget
+from halon.contracts.policy import PolicyRule
 from halon.contracts.steps import Approve, UsesStep
 from halon.core.expressions import EvaluationError, condition, render
 
@@ -86,6 +88,12 @@ class Cover:
     """How many playbooks are around."""
     undo: Literal["auto", "never"] = "auto"
     expires: timedelta | None = None
+    playbook: str = ""
+    target: str = ""
+    budget: Budget | None = None
+    """That of the playbook around, which loops are counted against before they begin."""
+    rules: tuple[PolicyRule, ...] = ()
+    environment: str = ""
 
 
 @dataclass(slots=True)
@@ -102,7 +110,7 @@ class Done:
 
 
 @dataclass(slots=True)
-class Ledger:
+class Account:
     """The run's own account: what it changed, what it verified, what became of each step."""
 
     changes: list[Done] = field(default_factory=list[Done])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import format_duration
@@ -12,9 +13,13 @@ from halon.contracts.steps import Approve
 from halon.core.approval import Tally, gate_digest, objection, tally
 from halon.core.flow import afterwards, first
 from halon.core.frame import RunEnded, StepFailed
-from halon.core.runtime import Event, Gate, Runtime
+from halon.core.runtime import ActionFailed, Event, Gate, Runtime
 
 MAX_REMINDERS = 20
+HOLD_WITHIN = timedelta(days=7)
+"""Bound on a pause that a run waits for; its own time-out comes first, unless it is longer."""
+UNDO_HOLD_WITHIN = timedelta(hours=1)
+"""An undo that is paused for longer is handed over to a person, with what is still in place."""
 
 
 class Gatekeeper:
@@ -62,6 +67,35 @@ class Gatekeeper:
             self._tell(gate, AuditKind.EXPIRED, f"The question expired: {reason}", {"plan": gate.digest})
             raise StepFailed(step, "expired", reason)
         raise RunEnded(Outcome.RESOLVED, "the alert cleared before anybody decided", keep=False)
+
+    async def hold(self, step: str, plan: Plan, reason: str, *, untouched: bool) -> None:
+        """Wait until people let changes go on. The run's own time goes on meanwhile.
+
+        Raises:
+            StepFailed: nobody let it go on.
+            RunEnded: the alert cleared first, and the run had changed nothing.
+        """
+        self._runtime.emit(Event(AuditKind.HELD, f"Held before its next change: {reason}", step=step))
+        ends = self._ends_when_resolved and untouched
+        try:
+            winner, _ = await first(
+                self._runtime.clearance(plan, step, HOLD_WITHIN), self._runtime.resolved() if ends else _for_ever()
+            )
+        except ActionFailed as failure:
+            raise StepFailed(step, "refused", failure.reason) from failure
+        if winner == 1:
+            raise RunEnded(Outcome.RESOLVED, f"the alert cleared while the run was held: {reason}", keep=False)
+        self._runtime.emit(Event(AuditKind.HOLD_ENDED, "Goes on", step=step))
+
+    async def hold_undo(self, step: str, plan: Plan, reason: str) -> None:
+        """Wait until people let an undo go on.
+
+        Raises:
+            ActionFailed: nobody did.
+        """
+        self._runtime.emit(Event(AuditKind.HELD, f"Held before taking back: {reason}", step=step))
+        await self._runtime.clearance(plan, step, UNDO_HOLD_WITHIN)
+        self._runtime.emit(Event(AuditKind.HOLD_ENDED, "Goes on", step=step))
 
     def _conclude(self, gate: Gate, result: Tally) -> str:
         if result.verdict is Verdict.APPROVE:

@@ -1,16 +1,21 @@
 """The ids that follow from an alert. The same alert gives the same ids everywhere.
 
 ```
-group        crashloop-rollback-3f9a1c07de              workflow id of the incident, from `halon.core.grouping`
-incident     crashloop-rollback-3f9a1c07de-5b0c99e1     one time that the group fired: its first alert's episode
-remediation  crashloop-rollback-3f9a1c07de-5b0c99e1-run workflow id of the run
+group        crashloop-rollback-3f9a1c07de                workflow id of the incident, from `halon.core.grouping`
+incident     crashloop-rollback-3f9a1c07de-5b0c99e1       one time that the group fired: its first alert's episode
+remediation  crashloop-rollback-3f9a1c07de-5b0c99e1-run   workflow id of its run
+             crashloop-rollback-3f9a1c07de-5b0c99e1-run-2 … of the second one, after the incident was reopened
 ```
 """
 
+import re
+
 from halon.contracts.alert import Alert
 
+MAX_RUNS = 100
+"""Runs of one incident. What fires again after so many is a new incident."""
 _EPISODE_DIGITS = 8
-_RUN = "-run"
+_RUN = re.compile(r"(?:(?<=-[0-9a-f]{8})|(?<=-manual))-run(?:-[1-9][0-9]{0,2})?$")
 
 
 def incident_id(group: str, first: Alert) -> str:
@@ -18,9 +23,9 @@ def incident_id(group: str, first: Alert) -> str:
     return f"{group}-{first.episode[:_EPISODE_DIGITS]}"
 
 
-def run_id(incident: str) -> str:
-    """Give the workflow id of the incident's remediation."""
-    return f"{incident}{_RUN}"
+def run_id(incident: str, ordinal: int = 1) -> str:
+    """Give the workflow id of the incident's remediation, the first one or a later one."""
+    return f"{incident}-run" if ordinal <= 1 else f"{incident}-run-{ordinal}"
 
 
 def group_of(incident: str) -> str:
@@ -29,5 +34,5 @@ def group_of(incident: str) -> str:
 
 
 def incident_of(run: str) -> str:
-    """Give the incident from the workflow id of its remediation; an incident's own id stays what it is."""
-    return run.removesuffix(_RUN)
+    """Give the incident from the workflow id of one of its remediations; an incident's own id stays what it is."""
+    return _RUN.sub("", run)

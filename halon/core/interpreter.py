@@ -16,7 +16,7 @@ from halon.contracts.run import RunSpec
 from halon.contracts.steps import Step
 from halon.core.changes import Changes, left_in_place
 from halon.core.flow import first, stopped, uninterrupted
-from halon.core.frame import Cover, Done, Ledger, RunEnded, Scope, StepFailed
+from halon.core.frame import Account, Cover, Done, RunEnded, Scope, StepFailed
 from halon.core.gates import Gatekeeper
 from halon.core.inputs import opening_scope
 from halon.core.runtime import Event, Runtime
@@ -41,13 +41,13 @@ class Run:
     def __init__(self, spec: RunSpec, runtime: Runtime) -> None:
         self._spec = spec
         self._runtime = runtime
-        self._ledger = Ledger()
+        self._account = Account()
         book = spec.playbook
         gatekeeper = Gatekeeper(
             runtime, started_by=spec.started_by, ends_when_resolved=bool(spec.alerts) and book.on_resolved == "end"
         )
-        self._changes = Changes(spec.incident, runtime, gatekeeper, self._ledger)
-        self._steps = Steps(spec, runtime, self._ledger, self._changes, gatekeeper)
+        self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
+        self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
         self._cover = Cover()
         self._scope = Scope(opening_scope(spec, runtime.now()))
 
@@ -89,7 +89,7 @@ class Run:
     async def _body(self) -> None:
         spec, scope = self._spec, self._scope
         await self._steps.open(spec.playbook, spec.inputs, scope)
-        self._cover = self._steps.admission(spec.playbook, Cover())
+        self._cover = await self._steps.admit(spec.playbook, scope, "", Cover())
         await self._steps.block(spec.playbook.steps, scope, "", self._cover)
 
     async def _ending(self, body: "asyncio.Future[None]") -> RunResult:
@@ -119,9 +119,9 @@ class Run:
             outcome=outcome,
             reason=reason,
             target=str(self._scope.base["target"]),
-            steps=tuple(self._ledger.reports),
-            applied=tuple(self._ledger.applied),
-            undone=tuple(self._ledger.undone),
+            steps=tuple(self._account.reports),
+            applied=tuple(self._account.applied),
+            undone=tuple(self._account.undone),
             left=left,
         )
         self._tell(
@@ -129,6 +129,8 @@ class Run:
             f"Ended as {outcome.value}: {reason}",
             {"outcome": outcome.value, "left": [one.model_dump(mode="json") for one in left]},
         )
+        without_data = failure is not None and failure.kind in {"no_data", "unverified"}
+        await self._steps.guards.release(result, unverified=without_data or bool(self._account.unverified))
         return result
 
     def _judge(self, body: "asyncio.Future[None]") -> tuple[Outcome, str, bool, StepFailed | None]:
@@ -160,24 +162,24 @@ class Run:
         return ended.outcome, ended.reason, ended.keep
 
     def _success(self) -> tuple[Outcome, str]:
-        ledger = self._ledger
+        account = self._account
         if self._spec.dry_run:
-            return Outcome.DRY_RUN, f"{ledger.planned} changes planned, none made"
-        if ledger.unverified:
-            return Outcome.UNVERIFIED, ledger.unverified
-        if ledger.applied and ledger.verified:
+            return Outcome.DRY_RUN, f"{account.planned} changes planned, none made"
+        if account.unverified:
+            return Outcome.UNVERIFIED, account.unverified
+        if account.applied and account.verified:
             return Outcome.REMEDIATED, "changed, confirmed and verified"
-        if ledger.applied:
+        if account.applied:
             return Outcome.UNVERIFIED, "changed and confirmed, but nothing verified the effect"
-        if ledger.already or ledger.verified:
-            return Outcome.UNNECESSARY, ledger.already or "nothing was changed, and the verification held"
+        if account.already or account.verified:
+            return Outcome.UNNECESSARY, account.already or "nothing was changed, and the verification held"
         return Outcome.UNVERIFIED, "nothing was changed, and nothing verified the state"
 
     async def _put_back(
         self, outcome: Outcome, reason: str, *, keep: bool
     ) -> tuple[Outcome, str, tuple[LeftInPlace, ...]]:
         """Undo in reverse order, up to the first failure: what lies below may depend on what is still there."""
-        changes = self._ledger.in_place()
+        changes = self._account.in_place()
         if not changes:
             return outcome, reason, ()
         if keep:
@@ -193,13 +195,13 @@ class Run:
                 stuck.append((done, problem))
         if stuck:
             return Outcome.FAILED, f"{reason}; could not be put back: {stuck[0][1]}", left_in_place(stuck)
-        if outcome is Outcome.FAILED and self._ledger.undone:
+        if outcome is Outcome.FAILED and self._account.undone:
             return Outcome.UNDONE, reason, ()
         return outcome, reason, ()
 
     async def _tail(self, steps: Sequence[Step], name: str, facts: JsonObject) -> tuple[LeftInPlace, ...]:
         """Run `on_failure` or `finally` steps. When they fail, what they changed is put back and the outcome stays."""
-        before = len(self._ledger.changes)
+        before = len(self._account.changes)
         scope = self._scope.fork(failure=facts)
         work = self._steps.block(steps, scope, name, self._cover)
         try:
@@ -213,7 +215,7 @@ class Run:
             problem = failure.reason
         self._tell(AuditKind.STEP_FAILED, f"{name} did not finish: {problem}", {})
         stuck: list[tuple[Done, str]] = []
-        for done in reversed([one for one in self._ledger.changes[before:] if not one.taken_back]):
+        for done in reversed([one for one in self._account.changes[before:] if not one.taken_back]):
             why = await self._steps.take_back(done)
             if why:
                 stuck.append((done, why))

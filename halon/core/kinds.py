@@ -1,7 +1,7 @@
 """What each kind of step does. `steps.py` has what all of them may carry."""
 
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from halon.contracts.audit import AuditKind
@@ -29,8 +29,9 @@ from halon.contracts.steps import (
 )
 from halon.core.changes import Changes, Wanted
 from halon.core.flow import afterwards, first, together
-from halon.core.frame import Cover, Ledger, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
+from halon.core.frame import Account, Cover, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
 from halon.core.leases import Leases
+from halon.core.library import touches
 from halon.core.runtime import ActionFailed, Event, Runtime
 from halon.core.scope import metadata_scope
 from halon.core.verify import Verification
@@ -48,8 +49,12 @@ class Frame(Protocol):
         """Find the target and fill in the inputs of a playbook."""
         ...
 
-    def admission(self, book: Playbook, cover: Cover) -> Cover:
-        """Apply the playbook's guards to what its steps are covered by."""
+    async def admit(self, book: Playbook, scope: Scope, path: str, cover: Cover) -> Cover:
+        """Ask the playbook's guards. Gives what its steps are covered by."""
+        ...
+
+    async def reserve(self, items: Sequence[Any], path: str, cover: Cover) -> None:
+        """Count the targets of a loop before it begins."""
         ...
 
     async def block(self, steps: Steps, scope: Scope, prefix: str, cover: Cover) -> None:
@@ -57,13 +62,25 @@ class Frame(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Child:
+    """A playbook within a playbook."""
+
+    book: Playbook
+    given: JsonObject
+    scope: Scope
+    path: str
+    cover: Cover
+    """What its steps are covered by, from the moment that its guards have answered."""
+
+
 class Kinds:
     """Carries out one step, whatever its kind. Each method gives the step's entry under `steps.<id>`."""
 
-    def __init__(self, spec: RunSpec, runtime: Runtime, ledger: Ledger, changes: Changes, leases: Leases) -> None:
+    def __init__(self, spec: RunSpec, runtime: Runtime, account: Account, changes: Changes, leases: Leases) -> None:
         self._spec = spec
         self._runtime = runtime
-        self._ledger = ledger
+        self._account = account
         self._changes = changes
         self._leases = leases
         self._does: dict[type[Any], Callable[[Any, str, Scope, Cover, Frame], Awaitable[JsonObject]]] = {
@@ -122,20 +139,20 @@ class Kinds:
         call = ActionCall(action=step.uses, params=params)
         if self._spec.dry_run:
             plan = await self._changes.plan(call, path)
-            self._ledger.planned += plan.kind == "change"
+            self._changes.question(plan, path, scope, cover)
+            self._account.planned += plan.kind == "change"
             return {**entry("planned", None), "before": plan.before, "after": plan.after}
-        earlier = next((one for one in reversed(self._ledger.changes) if one.step == path and not one.taken_back), None)
+        undone = (one for one in reversed(self._account.changes) if one.step == path and not one.taken_back)
+        earlier = next(undone, None)
         done = await self._changes.make(
             Wanted(
                 path=path,
                 call=call,
                 done=earlier,
-                approve=cover.approve,
-                approved=cover.approved,
                 confirm_within=step.within or DEFAULT_CONFIRM_WITHIN,
-                attempt=cover.attempt,
                 scope=scope.fork(),
                 undo=step.undo if isinstance(step.undo, UsesStep) else cover.undo,
+                cover=cover,
             )
         )
         if done is None:
@@ -149,7 +166,7 @@ class Kinds:
             return entry("skipped", None)
         verification = Verification(step, path, scope, self._runtime)
         sentence = await verification.run()
-        self._ledger.verified = True
+        self._account.verified = True
         self._tell(AuditKind.VERIFIED, path, sentence, {"output": small(verification.answer)})
         return entry("verified", verification.output)
 
@@ -164,7 +181,7 @@ class Kinds:
         if winner == 1:
             within = format_duration(step.wait.within)
             raise StepFailed(path, "unverified", f"the alert did not clear within {within}")
-        self._ledger.verified = True
+        self._account.verified = True
         self._tell(AuditKind.VERIFIED, path, "The alert has cleared", {})
         return entry("verified", None)
 
@@ -187,7 +204,7 @@ class Kinds:
             if branch.on_failure == "fail":
                 raise
             self._tell(AuditKind.STEP_FAILED, path, failure.reason, {"kind": failure.kind, "then": "continue"})
-            self._ledger.unverified = self._ledger.unverified or f"{failure.step}: {failure.reason}"
+            self._account.unverified = self._account.unverified or f"{failure.step}: {failure.reason}"
 
     async def _for_each(self, step: ForEachStep, path: str, scope: Scope, cover: Cover, frame: Frame) -> JsonObject:
         loop = step.for_each
@@ -196,6 +213,8 @@ class Kinds:
             raise StepFailed(path, "expression", f"`in` must give a list, not {type(items).__name__}")
         if len(items) > loop.max_items:
             raise StepFailed(path, "refused", f"{len(items)} items are more than max_items ({loop.max_items})")
+        if touches(loop.steps, self._spec.effects):
+            await frame.reserve(items, path, cover)
         failures: list[str] = []
         queue = list(enumerate(items))
         outcomes: list[str] = ["not started"] * len(items)
@@ -234,22 +253,21 @@ class Kinds:
             raise StepFailed(path, "misconfigured", f"playbooks are nested more than {MAX_DEPTH} deep")
         given = rendered(path, step.inputs, scope.names(self._runtime.now()))
         inner = Scope({**scope.base, "metadata": metadata_scope(book.metadata), "inputs": {}, "target": ""})
-        covered = frame.admission(book, replace(cover, depth=cover.depth + 1))
+        child = _Child(book, given, inner, path, replace(cover, depth=cover.depth + 1))
 
         async def last() -> None:
             if book.finally_:
-                await frame.block(book.finally_, inner.fork(failure=None), f"{path}.finally", covered)
+                await frame.block(book.finally_, inner.fork(failure=None), f"{path}.finally", child.cover)
 
-        await afterwards(self._whole_child(book, given, inner, path, covered, frame), last)
+        await afterwards(self._whole_child(child, frame), last)
         return entry("done", inner.variables)
 
-    async def _whole_child(
-        self, book: Playbook, given: JsonObject, inner: Scope, path: str, cover: Cover, frame: Frame
-    ) -> None:
+    async def _whole_child(self, child: "_Child", frame: Frame) -> None:
         """The child within its time, and its `on_failure`."""
+        book, path = child.book, child.path
         late = self._runtime.deadline(book.timeout, f"time-out of {path}")
         try:
-            await first(self._child(book, given, inner, path, cover, frame), _too_late(late, path, book))
+            await first(self._child(child, frame), _too_late(late, path, book))
         except RunEnded as ended:
             if ended.outcome is Outcome.RESOLVED or ended.keep:
                 raise
@@ -264,14 +282,13 @@ class Kinds:
                     "outcome": "",
                     "left": [],
                 }
-                await frame.block(book.on_failure, inner.fork(failure=facts), f"{path}.on_failure", cover)
+                await frame.block(book.on_failure, child.scope.fork(failure=facts), f"{path}.on_failure", child.cover)
             raise
 
-    async def _child(
-        self, book: Playbook, given: JsonObject, scope: Scope, path: str, cover: Cover, frame: Frame
-    ) -> None:
-        await frame.open(book, given, scope)
-        await frame.block(book.steps, scope, path, cover)
+    async def _child(self, child: "_Child", frame: Frame) -> None:
+        await frame.open(child.book, child.given, child.scope)
+        child.cover = await frame.admit(child.book, child.scope, child.path, child.cover)
+        await frame.block(child.book.steps, child.scope, child.path, child.cover)
 
     async def _set(self, step: SetStep, path: str, scope: Scope, _: Cover, __: Frame) -> JsonObject:
         for name, value in step.set.items():

@@ -1,19 +1,24 @@
 """What a run must carry with it: the playbooks that it calls, those that they call, and how far their actions reach."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from pydantic import BaseModel
 
 from halon.contracts.incident import IncidentInput
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
-from halon.contracts.steps import PlaybookStep
+from halon.contracts.steps import PlaybookStep, StepBase, Steps, UsesStep
 
 
 def called_playbooks(playbook: Playbook) -> frozenset[str]:
     """Give the names in the `playbook:` steps of this one, wherever they stand."""
-    models = _models([playbook.steps, playbook.on_failure, playbook.finally_])
-    return frozenset(one.playbook for one in models if isinstance(one, PlaybookStep))
+    return frozenset(one.playbook for one in _steps(playbook) if isinstance(one, PlaybookStep))
+
+
+def longest_lease(playbook: Playbook) -> timedelta:
+    """Give the longest `expires` in this playbook's own steps, wherever they stand; zero when nothing is leased."""
+    return max((one.expires for one in _steps(playbook) if one.expires is not None), default=timedelta())
 
 
 def library_of(playbook: Playbook, catalogue: Mapping[str, Playbook]) -> dict[str, Playbook]:
@@ -27,6 +32,16 @@ def library_of(playbook: Playbook, catalogue: Mapping[str, Playbook]) -> dict[st
         found[name] = catalogue[name]
         waiting.extend(sorted(called_playbooks(catalogue[name])))
     return dict(sorted(found.items()))
+
+
+def touches(steps: Steps, effects: Mapping[str, Effect]) -> bool:
+    """Whether anything in these steps may change production; another playbook may."""
+    models = list(_models(steps))
+    changing = {Effect.CHANGE, Effect.DESTROY}
+    return any(
+        isinstance(one, PlaybookStep) or (isinstance(one, UsesStep) and effects.get(one.uses) in changing)
+        for one in models
+    )
 
 
 def incident_input(
@@ -47,6 +62,11 @@ def incident_input(
 def _untested(playbook: Playbook) -> Playbook:
     """Tests would only make the history larger."""
     return playbook.model_copy(update={"tests": ()})
+
+
+def _steps(playbook: Playbook) -> Iterator[StepBase]:
+    models = _models([playbook.steps, playbook.on_failure, playbook.finally_])
+    return (one for one in models if isinstance(one, StepBase))
 
 
 def _models(value: object) -> Iterator[BaseModel]:

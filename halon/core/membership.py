@@ -8,6 +8,8 @@ MAX_MEMBERS = 1000
 """Episodes that an incident keeps apart; further ones are counted as repeats."""
 OTHERS = "others"
 """Where repeats are counted of alerts that are not kept apart."""
+_SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
+"""Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
 class Members:
@@ -26,6 +28,17 @@ class Members:
     def alerts(self) -> tuple[Alert, ...]:
         """Each episode as last heard of, the first one first."""
         return tuple(self._alerts.values())
+
+    @property
+    def severity(self) -> str:
+        """That of the first alert."""
+        return self.alerts[0].severity if self._alerts else ""
+
+    @property
+    def service(self) -> str:
+        """What the first alert's labels say is in trouble."""
+        labels = self.alerts[0].labels if self._alerts else {}
+        return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
 
     @property
     def repeats(self) -> int:
@@ -50,6 +63,15 @@ class Members:
         """Give how often each episode came again since this was asked last."""
         told, self._repeats = self._repeats, {}
         return told
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """Those that fire, as last heard of."""
+        return tuple(one for one in self._alerts.values() if one.status is AlertStatus.FIRING)
+
+    def holds(self, episode: str) -> bool:
+        """Whether the episode is one of this incident's."""
+        return episode in self._alerts
 
     def new_episodes(self, batch: Sequence[Alert]) -> tuple[str, ...]:
         """Episodes in `batch` that nobody has been asked about yet, firing, each once."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Decision
+from halon.contracts.ledger import Admission, AdmissionRequest, Holder, Release
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.steps import Approve
 
@@ -66,6 +67,31 @@ class Event:
 class Runtime(Protocol):
     """The world as the interpreter sees it. Any method may be cancelled; only an apply is never abandoned."""
 
+    @property
+    def holder(self) -> Holder:
+        """Who this run is to the guards."""
+        ...
+
+    async def admit(self, request: AdmissionRequest) -> Admission:
+        """Ask the guards. What they grant is this run's until `release`.
+
+        Raises:
+            ActionFailed: they cannot be asked.
+        """
+        ...
+
+    async def clearance(self, plan: Plan, step: str, within: timedelta) -> None:
+        """Return once nothing is paused that would stop this change.
+
+        Raises:
+            ActionFailed: it is still paused when the time is up, with the reason.
+        """
+        ...
+
+    async def release(self, report: Release) -> None:
+        """Give back what the guards granted. Never fails: a ledger that cannot be told finds out by itself."""
+        ...
+
     def now(self) -> datetime:
         """The time, the same on replay."""
         ...
@@ -94,8 +120,8 @@ class Runtime(Protocol):
         """
         ...
 
-    async def apply(self, plan: Plan, step: str, key: str) -> Applied:
-        """Make the change once, however often it is tried.
+    async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:
+        """Make the change once, however often it is tried. A freeze never stops one that is `undoing`.
 
         Raises:
             ActionFailed: it failed; `unknown_effect` says whether it may have taken effect all the same.

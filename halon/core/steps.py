@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
@@ -11,10 +12,11 @@ from halon.contracts.plan import ActionCall, Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve, ApproveStep, Step, UsesStep, step_kind
+from halon.core.admission import Guards
 from halon.core.ahead import Lookout, Outlook
 from halon.core.changes import Changes
 from halon.core.flow import first
-from halon.core.frame import FINAL, Cover, Done, Ledger, RunEnded, Scope, StepFailed, holds, rendered
+from halon.core.frame import FINAL, Account, Cover, Done, RunEnded, Scope, StepFailed, holds, rendered
 from halon.core.gates import Gatekeeper
 from halon.core.inputs import resolve_inputs
 from halon.core.kinds import Kinds, entry
@@ -28,16 +30,17 @@ class Steps:
     """Carries out the steps of one run."""
 
     def __init__(
-        self, spec: RunSpec, runtime: Runtime, ledger: Ledger, changes: Changes, gatekeeper: Gatekeeper
+        self, spec: RunSpec, runtime: Runtime, account: Account, changes: Changes, gatekeeper: Gatekeeper
     ) -> None:
         self._spec = spec
         self._runtime = runtime
-        self._ledger = ledger
+        self._account = account
         self._changes = changes
         self._gatekeeper = gatekeeper
         self._lookout = Lookout(spec.effects, runtime, changes.plan, step_path)
         self.leases = Leases(runtime, self.take_back)
-        self._kinds = Kinds(spec, runtime, ledger, changes, self.leases)
+        self.guards = Guards(spec, runtime, account)
+        self._kinds = Kinds(spec, runtime, account, changes, self.leases)
 
     # -- the frame around a block ---------------------------------------------------------------------------------
 
@@ -55,21 +58,25 @@ class Steps:
                 self._skip(step.id, "uses", f"{step.if_.strip()} is false", scope, step.id)
                 continue
             scope.steps[step.id] = await self._kinds.read(step.uses, step.with_, step.id, scope)
-            self._ledger.report(step.id, "uses", "done")
+            self._account.report(step.id, "uses", "done")
         scope.base["inputs"] = resolve_inputs(book, given, scope, self._runtime.now())
         scope.base["target"] = str(rendered("target", book.target, self._names(scope))) if book.target else ""
 
-    def admission(self, book: Playbook, cover: Cover) -> Cover:
-        """What the playbook's guards ask for. One that this version cannot hold is never skipped: a person decides."""
-        guard = book.guard
-        held = [name for name in ("lock", "breaker", "rate", "budget") if getattr(guard, name) is not None]
-        if guard.freeze == "override":
-            held.append("freeze: override")
-        if not held:
-            return cover
-        reason = f"guards that are not enforced by this version ({', '.join(held)}) need a person's approval instead"
-        self._tell(AuditKind.RUN_ADMITTED, "", f"Admitted with approval: {reason}", {"guards": list(held)})
-        return replace(cover, approve=cover.approve or Approve(message=reason))
+    async def admit(self, book: Playbook, scope: Scope, path: str, cover: Cover) -> Cover:
+        """Ask the guards for a playbook whose target and inputs are known.
+
+        Raises:
+            StepFailed: they refuse.
+        """
+        return await self.guards.admit(book, scope, path, cover)
+
+    async def reserve(self, items: Sequence[Any], path: str, cover: Cover) -> None:
+        """Count the targets of a loop before it begins.
+
+        Raises:
+            StepFailed: the budget does not cover them.
+        """
+        await self.guards.reserve(items, path, cover)
 
     async def block(self, steps: Sequence[Step], scope: Scope, prefix: str, cover: Cover) -> None:
         """Carry out steps in order.
@@ -99,7 +106,7 @@ class Steps:
             self._tell(
                 AuditKind.UNDO_FAILED, path, f"Still in place: {done.plan.summary}: {problem}", {"key": done.key}
             )
-        self._ledger.report(path, "undo", "undo_failed" if problem else "undone", problem)
+        self._account.report(path, "undo", "undo_failed" if problem else "undone", problem)
         return problem
 
     async def _own_undo(self, done: Done, undo: UsesStep, path: str) -> str:
@@ -115,7 +122,7 @@ class Steps:
         except StepFailed as failure:
             return failure.reason
         done.taken_back = True
-        self._ledger.undone.append(done.step)
+        self._account.undone.append(done.step)
         self._tell(AuditKind.UNDONE, path, f"Taken back by {undo.uses}: {done.plan.summary}", {"key": done.key})
         return ""
 
@@ -131,7 +138,7 @@ class Steps:
         except StepFailed as failure:
             if step.id:
                 scope.steps[step.id] = entry(failure.kind, None)
-            self._ledger.report(path, kind, "failed", failure.reason)
+            self._account.report(path, kind, "failed", failure.reason)
             self._tell(AuditKind.STEP_FAILED, path, failure.reason, {"kind": failure.kind, "then": _policy(step)})
             await self._after_failure(step, path, scope, cover, failure)
 
@@ -141,10 +148,10 @@ class Steps:
         if step.on_failure == "stop":
             raise RunEnded(Outcome.FAILED, f"{failure.step}: {failure.reason}", keep=True) from failure
         unsure = failure.kind in {"unverified", "no_data"} or any(
-            not done.confirmed and not done.taken_back and done.step.startswith(path) for done in self._ledger.changes
+            not done.confirmed and not done.taken_back and done.step.startswith(path) for done in self._account.changes
         )
         if unsure:
-            self._ledger.unverified = self._ledger.unverified or f"{failure.step}: {failure.reason}"
+            self._account.unverified = self._account.unverified or f"{failure.step}: {failure.reason}"
         if step.on_failure != "continue":
             facts: JsonObject = {
                 "reason": failure.reason,
@@ -209,27 +216,27 @@ class Steps:
             passed = await self._ask(path, step.approve, await self._lookout.survey(behind, scope, prefix, index))
         except StepFailed as failure:
             # Going on without the approval is what a gate exists to prevent: `continue` and handlers do not pass it.
-            self._ledger.report(path, "approve", "failed", failure.reason)
+            self._account.report(path, "approve", "failed", failure.reason)
             self._tell(AuditKind.STEP_FAILED, path, failure.reason, {"kind": failure.kind, "then": "fail"})
             raise
         self._finish(path, "approve", scope, step.id, entry("approved", None))
         return passed
 
     async def _ask(self, path: str, approve: Approve, outlook: Outlook) -> frozenset[str]:
-        untouched = not self._ledger.in_place()
+        untouched = not self._account.in_place()
         gate = await self._gatekeeper.ask(path, approve, outlook.plans, outlook.unplanned, untouched=untouched)
         return frozenset({gate, *(plan.digest for plan in outlook.plans)})
 
     def _skip(self, path: str, kind: str, reason: str, scope: Scope, name: str | None) -> None:
         if name:
             scope.steps[name] = entry("skipped", None)
-        self._ledger.report(path, kind, "skipped", reason)
+        self._account.report(path, kind, "skipped", reason)
         self._tell(AuditKind.STEP_SKIPPED, path, f"Skipped: {reason}", {})
 
     def _finish(self, path: str, kind: str, scope: Scope, name: str | None, found: JsonObject) -> None:
         if name:
             scope.steps[name] = found
-        self._ledger.report(path, kind, str(found["outcome"]))
+        self._account.report(path, kind, str(found["outcome"]))
 
     def _names(self, scope: Scope) -> Mapping[str, object]:
         return scope.names(self._runtime.now())

@@ -6,16 +6,22 @@ neither break the table nor plant a link.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from halon.contracts.base import Json, format_duration
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import Json, JsonObject, format_duration
+from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
+from halon.core.ids import incident_of
 from halon.core.runtime import Event, Gate
 
 MAX_LINES = 40
 MAX_CELL = 300
+COUNTS_A_RECORD = 400
+"""Episodes whose repeats one record of the audit tells: what a record holds is bounded."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
 
 
@@ -75,11 +81,44 @@ def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
         "- Here: *More Actions* → *Send an Update* → `decide`, with input",
         f'  `{{"verdict": "approve", "by": "you@example.com", "plan": "{short}"}}` (or `"verdict": "deny"`).',
         f"- Here, without an answer: *More Actions* → *Send a Signal* → `approve` or `deny`, with input `{by}`.",
-        f"- `halon approve {workflow_id.removesuffix('-run')} --by you@example.com --plan {short}` or `halon deny …`",
+        f"- `halon approve {incident_of(workflow_id)} --by you@example.com --plan {short}` or `halon deny …`",
         f"- `temporal workflow signal --workflow-id {workflow_id} --name approve --input '{by}'`",
         "",
     ]
     return "\n".join(lines)
+
+
+def repeat_events(counts: Mapping[str, int]) -> list[Event]:
+    """Say how often each alert came again, by episode."""
+    rows = list(counts.items())
+    events: list[Event] = []
+    for start in range(0, len(rows), COUNTS_A_RECORD):
+        part = dict[str, Json](rows[start : start + COUNTS_A_RECORD])
+        times = sum(times for _, times in rows[start : start + COUNTS_A_RECORD])
+        message = f"{len(part)} alerts came again, {times} times in all"
+        events.append(Event(AuditKind.ALERT_REPEATED, message, data={"times": times, "episodes": part}))
+    return events
+
+
+def alert_event(alert: Alert, news: str) -> Event | None:
+    """What is to be told of an alert of which `Members.take` says what is new. An identical repeat is only counted."""
+    firing = alert.status is AlertStatus.FIRING
+    told = {
+        (False, "resolved"): (AuditKind.ALERT_RESOLVED, f"Alert {alert.name} resolved"),
+        (True, "new"): (AuditKind.ALERT_RECEIVED, f"Alert {alert.name} received from {alert.source}"),
+        (True, "taken"): (AuditKind.ALERT_SUPPRESSED, f"Alert {alert.name} belongs to an incident that is closed"),
+    }.get((firing, news))
+    if told is None:
+        return None
+    facts: JsonObject = {
+        "alert": alert.name,
+        "labels": dict[str, Json](alert.labels),
+        "starts_at": alert.starts_at.isoformat(),
+        "fingerprint": alert.fingerprint,
+        "source": alert.source,
+        "episode": alert.episode,
+    }
+    return Event(*told, data=facts)
 
 
 def line(at: datetime, event: Event) -> str:
@@ -101,3 +140,21 @@ def details(headline: str, gates: Sequence[str], story: Sequence[str], result: R
     parts += ["", "## What happened", ""]
     parts += [f"- {plain(one, 600)}" for one in story[-MAX_LINES:]]
     return "\n".join(parts)
+
+
+def ledger_details(state: LedgerState) -> str:
+    """What the guards hold, as tables: what stops runs first."""
+    lines = [f"**Paused:** {plain(one.sentence)}" for one in state.pauses]
+    if state.storm:
+        lines.append(f"**Storm** since {state.storm.since:%Y-%m-%d %H:%M:%S} UTC: {state.storm.incidents} incidents")
+    breakers = [one for one in state.breakers.values() if one.state != "closed" or one.failures]
+    if breakers:
+        lines += ["", _row("breaker", "state", "failures", "why"), "|---|---|---|---|"]
+        for one in breakers[:MAX_LINES]:
+            lines.append(_row(plain(one.key), plain(one.state), str(len(one.failures)), plain(one.reason)))
+    if state.locks:
+        lines += ["", _row("lock", "held for", "since", "kept because"), "|---|---|---|---|"]
+        for lock in list(state.locks.values())[:MAX_LINES]:
+            since = f"{lock.since:%Y-%m-%d %H:%M:%S} UTC"
+            lines.append(_row(plain(lock.name), plain(lock.incident), since, plain(lock.kept)))
+    return "\n".join(lines) or "Nothing is held and nothing is paused."

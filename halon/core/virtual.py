@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import format_duration
 from halon.contracts.decision import Decision, Verdict
+from halon.contracts.ledger import Admission, AdmissionRequest, Holder, Release
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
@@ -55,6 +56,18 @@ class World(Protocol):
 
     def confirm(self, plan: Plan, step: str) -> Answer[Settlement]:
         """Say whether a change is there. One that is still `waiting` stays so until the time is up."""
+        ...
+
+    def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
+        """Answer for the guards."""
+        ...
+
+    def release(self, report: Release, now: datetime) -> None:
+        """Take back what the guards granted."""
+        ...
+
+    def clearance(self, plan: Plan, step: str) -> Answer[None]:
+        """Say how long changes stay paused."""
         ...
 
 
@@ -181,6 +194,23 @@ class VirtualRuntime:
         """A sleep like any other: there is nothing to write down first."""
         await self.sleep(duration, why)
 
+    @property
+    def holder(self) -> Holder:
+        """The one run that there is."""
+        return Holder(workflow="virtual", run="virtual")
+
+    async def admit(self, request: AdmissionRequest) -> Admission:
+        """Ask the world."""
+        return await self._carry(self._world.admit(request, self.now()), READ_WITHIN)
+
+    async def clearance(self, plan: Plan, step: str, within: timedelta) -> None:
+        """Wait as long as the world is paused."""
+        await self._carry(self._world.clearance(plan, step), within)
+
+    async def release(self, report: Release) -> None:
+        """Tell the world."""
+        self._world.release(report, self.now())
+
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
         """Ask the world."""
         return await self._carry(self._world.read(call, step), within or READ_WITHIN)
@@ -189,7 +219,7 @@ class VirtualRuntime:
         """Ask the world."""
         return await self._carry(self._world.plan(call, step, undoing), READ_WITHIN)
 
-    async def apply(self, plan: Plan, step: str, key: str) -> Applied:
+    async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:  # noqa: ARG002  # nothing is frozen here
         """Change the world. As with any runtime, a failure after sending leaves the effect unknown."""
         try:
             return await self._carry(self._world.apply(plan, step, key), APPLY_WITHIN)

@@ -43,6 +43,8 @@ LONGEST_TURN = timedelta(seconds=2)
 """How long alerts wait at most for their turn."""
 MAX_COUNTING = 1000
 """Groups with `after` whose firings are counted."""
+KNOWN_CLOSED_FOR = timedelta(minutes=2)
+"""The same from when no incident was found open. One that was refused gives its alerts back: they are to come again."""
 _REPORTS_WITHIN = 4
 """Reports within the time of `after`: an incident that waits for a number of alerts must hear of them in time."""
 _REPORT_PAUSE = timedelta(milliseconds=50)
@@ -316,18 +318,17 @@ class Handover:
             log.warning("repeats.refused", group=report.account, times=report.times, reason=str(error))
             is_open = False
         if is_open:
-            self._prolong(report)
+            self._remember(report, KNOWN_OPEN_FOR)
             return
         self._closed(report)
         self._repeats.close(report.account)
-        if self._firings.pop(report.account, None) is not None:
-            # Its next repeats may have to make up the number that the trigger asks for.
-            for episode in report.firing:
-                self._known.pop((report.account, episode), None)
+        # The next repeats may have to make up the number that the trigger asks for.
+        counting = self._firings.pop(report.account, None) is not None
+        self._remember(report, timedelta() if counting else KNOWN_CLOSED_FOR)
 
-    def _prolong(self, report: Report) -> None:
-        """Remember alerts for longer, because their incident is open and hears of them."""
-        until = self._tick() + KNOWN_OPEN_FOR.total_seconds()
+    def _remember(self, report: Report, time_: timedelta) -> None:
+        """Say how long from now on the alerts of a report are remembered."""
+        until = self._tick() + time_.total_seconds()
         for counts, status in ((report.firing, AlertStatus.FIRING), (report.resolved, AlertStatus.RESOLVED)):
             for episode in counts:
                 known = self._known.get((report.account, episode))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from opentelemetry import metrics
@@ -16,7 +16,7 @@ from halon.gateway.handover import Handed, Handover
 from halon.gateway.parsing import bounded_problems
 from halon.gateway.records import NO_INCIDENT, Note, flaw_notes, reason_of, suppressed_note
 from halon.gateway.sparing import SparingLog
-from halon.gateway.unheeded import Unheeded
+from halon.gateway.unheeded import End, Unheeded
 
 MAX_LISTED = 100
 """Alerts that an answer tells of one by one; all are counted."""
@@ -85,16 +85,14 @@ class Intake:
         handed = await self._hand_over(contents)
         verdicts = _verdicts(contents, handed)
         notes = [note for _, note in contents.unmatched]
-        told: set[int] = set()
-        for parcel in contents.parcels:
-            for alert, episode in zip(parcel.group.alerts, parcel.episodes, strict=True):
-                if not verdicts[id(alert)].taken and id(alert) not in told:
-                    told.add(id(alert))
-                    notes.append(suppressed_note(source, alert, episode))
+        ends = list(_ends(contents, handed))
+        suppressed = {id(one.alert): one for one in ends if not verdicts[id(one.alert)].taken}
+        notes += (suppressed_note(source, one.alert, one.episode) for one in suppressed.values())
         if contents.parsed.rejected or contents.parsed.truncated:
             notes += flaw_notes(source, contents.parsed)
-        if notes:
-            await self._record(source, notes, needed=not any(one.taken for each in handed for one in each))
+        if notes or ends:
+            needed = not any(one.taken for each in handed for one in each)
+            await self._record(source, notes, ends, needed=needed)
         for parcel, each in zip(contents.parcels, handed, strict=True):
             self.handover.count(parcel, each)
         receipt = _receipt(contents, verdicts)
@@ -112,9 +110,9 @@ class Intake:
             raise min(failures, key=lambda error: not isinstance(error, TransientError))
         return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _record(self, source: str, notes: Sequence[Note], *, needed: bool) -> None:
+    async def _record(self, source: str, notes: Sequence[Note], ends: Sequence[End], *, needed: bool) -> None:
         try:
-            await self.unheeded.record(notes)
+            await self.unheeded.record(notes, ends)
         except TransientError as error:
             if needed:
                 raise
@@ -146,6 +144,14 @@ def _result(verdict: _Verdict | None) -> str:
     if verdict is None:
         return "unmatched"
     return "matched" if verdict.taken else "suppressed"
+
+
+def _ends(contents: Contents, handed: Sequence[Sequence[Handed]]) -> Iterator[End]:
+    """Give what resolved when no incident of its group was open."""
+    for parcel, each in zip(contents.parcels, handed, strict=True):
+        for alert, episode, one in zip(parcel.group.alerts, parcel.episodes, each, strict=True):
+            if not one.taken:
+                yield End(parcel.group.id, alert, episode, repeated=one.repeated)
 
 
 def _verdicts(contents: Contents, handed: Sequence[Sequence[Handed]]) -> dict[int, _Verdict]:

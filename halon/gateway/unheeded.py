@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
 from cachetools import TTLCache
 
+from halon.contracts.alert import Alert
+from halon.contracts.past import Sighting
+from halon.core.flapping import sighting
 from halon.errors import TransientError
 from halon.gateway.records import Note, repeats_records
 from halon.gateway.repeats import Repeats, Report
@@ -22,6 +26,17 @@ RECORDED_FOR = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """That an alert resolved when no incident of its group was open."""
+
+    group: str
+    alert: Alert
+    episode: str
+    repeated: bool
+    """Whether that was heard before."""
+
+
 class Unheeded:
     """Writes to the chain of the day for one gateway."""
 
@@ -29,13 +44,14 @@ class Unheeded:
         self._store = store
         self._clock = clock
         self._written: TTLCache[str, bool] = TTLCache(MAX_RECORDED, RECORDED_FOR.total_seconds(), timer=tick)
+        self._ended: TTLCache[tuple[str, str], bool] = TTLCache(MAX_RECORDED, RECORDED_FOR.total_seconds(), timer=tick)
         self._repeats = Repeats(tick)
         self._closed = Repeats(tick)
         self._name = uuid4().hex[:12]
         self._sequence = 0
 
-    async def record(self, notes: Sequence[Note]) -> None:
-        """Make each note durable, unless it is already.
+    async def record(self, notes: Sequence[Note], ends: Sequence[End] = ()) -> None:
+        """Make each note durable, unless it is already, and let the conditions of `ends` have ended.
 
         Raises:
             TransientError: the store does not answer.
@@ -47,12 +63,23 @@ class Unheeded:
         for start in range(0, len(records), MAX_APPEND):
             written = await self._store.audit.append(records[start : start + MAX_APPEND], first_wins=True)
             fresh.update(record.writer for record in written)
+        await self._end(ends, now)
         for note in notes:
             self._written[note.writer] = True
             if note.writer in fresh:
                 fresh.remove(note.writer)
             else:
                 self._repeats.count(note.account, note.about, note.status)
+
+    async def _end(self, ends: Sequence[End], now: datetime) -> None:
+        new = [one for one in ends if not one.repeated or (one.group, one.episode) not in self._ended]
+        seen: dict[str, list[Sighting]] = {}
+        for one in new:
+            seen.setdefault(one.group, []).append(sighting(one.alert, now))
+        if seen:
+            await self._store.groups.resolved(seen)
+        for one in new:
+            self._ended[one.group, one.episode] = True
 
     def closed(self, report: Report) -> None:
         """Take counts that reached no incident, because theirs has closed."""

@@ -33,6 +33,7 @@ from halon.errors import (
 from halon.kit.action import Change
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
+from halon.kit.permits import Permits
 from halon.kit.registry import Registry
 
 MAX_CALL = timedelta(seconds=45)
@@ -62,9 +63,14 @@ _durations = metrics.get_meter("halon.kit").create_histogram(
 T = TypeVar("T")
 
 
-def action_activities(registry: Registry, env: Env, *, max_call: timedelta = MAX_CALL) -> list[Callable[..., Any]]:
-    """Give the activities of every action in `registry`, for a worker that reaches the world through `env`."""
-    edge = _Edge(Lifecycle(registry, env), max_call)
+def action_activities(
+    registry: Registry, env: Env, permits: Permits | None = None, *, max_call: timedelta = MAX_CALL
+) -> list[Callable[..., Any]]:
+    """Give the activities of every action in `registry`, for a worker that reaches the world through `env`.
+
+    `permits` is asked right before every write. Without it nobody is: for tests of actions alone.
+    """
+    edge = _Edge(Lifecycle(registry, env, permits), max_call)
     activities: list[Callable[..., Any]] = []
     for name in registry.names:
         if issubclass(registry.action(name), Change):

@@ -21,6 +21,7 @@ from halon.errors import (
 )
 from halon.kit.action import Change, Nothing, NoUndo, Output, Proposal, Read, Refusal
 from halon.kit.env import Env
+from halon.kit.permits import Permits, Unguarded
 from halon.kit.registry import Registry
 
 MAX_LOOKS = 5
@@ -32,8 +33,9 @@ MAX_NOTES = 50
 class Lifecycle:
     """Runs the actions of a registry against an environment."""
 
-    def __init__(self, registry: Registry, env: Env) -> None:
+    def __init__(self, registry: Registry, env: Env, permits: Permits | None = None) -> None:
         self._registry = registry
+        self._permits = permits or Unguarded()
         self._env = env
 
     async def read(self, request: ReadRequest) -> ReadResult:
@@ -67,7 +69,8 @@ class Lifecycle:
         if _same(there, undone.after):
             return await self._fresh(change, request.now)
         difference = _difference(expected=undone.after, there=there)
-        return self._refused(change, f"somebody else changed it since, so it is left alone: {difference}")
+        refused = self._refused(change, f"somebody else changed it since: {difference}")
+        return refused.model_copy(update={"overtaken": True})
 
     async def apply(self, request: ApplyRequest) -> Applied:
         """Make the planned change once, however often this is called with the same key.
@@ -96,6 +99,9 @@ class Lifecycle:
             if not _same(there, plan.before):
                 drift = await self._fresh(change, request.now)
                 return Applied(status="drift", reason=f"it changed since the plan was made: {difference}", drift=drift)
+            objection = await self._permits.objection(request.permit, plan) if request.permit else None
+            if objection is not None:
+                return Applied(status=objection.status, reason=objection.reason)
             try:
                 await change.apply(self._env, plan.after, state, key)
             except Conflict:

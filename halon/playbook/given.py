@@ -83,7 +83,7 @@ PlanForm: TypeAlias = Annotated[
 class GivenApply(Contract):
     """What an apply comes to."""
 
-    status: Literal["applied", "already", "drift", "refused"] = "applied"
+    status: Literal["applied", "already", "drift", "refused", "held"] = "applied"
     ours: bool = True
     """False with `already`: somebody else made it so."""
     reason: str = ""
@@ -131,7 +131,7 @@ class GivenUndo(Contract):
     none: str | None = None
     """There is no way back, with the reason."""
     refused: str | None = None
-    """The way back is refused, with the reason: somebody else has changed the target since."""
+    """Somebody else has changed the target since, with what: a person is asked whether to put it back all the same."""
     error: str | None = None
     """Planning it fails for good."""
     kind: FailureKind = "failed"

@@ -10,13 +10,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from halon.contracts.policy import PolicyRule
 from halon.documents import Document, Problem, nearest
 from halon.documents.parsing import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue
-from halon.playbook.lint_rules import RULES, Remark, Rule, Severity
+from halon.playbook.lint_policy import against_policy
+from halon.playbook.lint_rules import RULES as OWN_RULES
+from halon.playbook.lint_rules import Remark, Rule, Severity
 from halon.playbook.lint_steps import Subject
 
+RULES = (
+    *OWN_RULES,
+    Rule(
+        "policy",
+        Severity.ERROR,
+        "The installation's policy holds for every playbook, and a run that it denies is found out at night.",
+        against_policy,
+    ),
+)
 BAD_WAIVER = "bad-waiver"
 UNUSED_WAIVER = "unused-waiver"
 WAIVER_RULES = {
@@ -54,14 +66,20 @@ class _Waiver:
     used: bool = field(default=False)
 
 
-def lint(catalogue: Catalogue, actions: ActionSchemas) -> list[Finding]:
-    """Give everything there is to say of a catalogue, by file and place. `actions` are those that are installed."""
+def lint(
+    catalogue: Catalogue, actions: ActionSchemas, policy: Sequence[PolicyRule] = (), environment: str = ""
+) -> list[Finding]:
+    """Give everything there is to say of a catalogue, by file and place.
+
+    `actions` are those that are installed; `policy` and `environment` are the installation's.
+    """
     found = [_of_problem(problem) for problem in catalogue.problems]
     subjects: list[Subject] = []
     for result in catalogue.results:
         if result.playbook is not None and result.document is not None and result.report is not None:
             book, document, report = result.playbook, result.document, result.report
-            subjects.append(Subject(result.file, book, document, report, actions, catalogue.playbooks))
+            served = catalogue.playbooks
+            subjects.append(Subject(result.file, book, document, report, actions, served, policy, environment))
         elif result.document is not None:
             found.extend(_waivers(result.document)[1])
     for subject in subjects:

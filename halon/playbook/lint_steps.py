@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from halon.contracts.playbook import Playbook
+from halon.contracts.policy import PolicyRule
 from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep
 from halon.core.library import library_of
 from halon.documents import Document
@@ -39,6 +40,10 @@ class Subject:
     actions: ActionSchemas
     served: Mapping[str, Playbook]
     """Every playbook of the catalogue, by name, for those that this one calls."""
+    policy: Sequence[PolicyRule] = ()
+    """The installation's rules over every planned step."""
+    environment: str = ""
+    """The installation's name for itself."""
 
     @cached_property
     def spots(self) -> tuple[Spot, ...]:

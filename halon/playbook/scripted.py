@@ -6,10 +6,13 @@ read whose output is used must be given, because only the author knows what the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypeVar
 
 from halon.contracts.base import Json, JsonObject, canonical
+from halon.contracts.ledger import Admission, AdmissionRequest, Release
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Row, Settlement, Undo
+from halon.core.ledger import Ledger
 from halon.core.runtime import ActionFailed
 from halon.core.virtual import Answer
 from halon.playbook.actions import ActionSchema, ActionSchemas
@@ -59,6 +62,11 @@ class ScriptedWorld:
     _changes: dict[tuple[str, str], _Change] = field(default_factory=dict[tuple[str, str], _Change])
     _undoing: dict[str, tuple[_Change, GivenUndo]] = field(default_factory=dict[str, tuple[_Change, GivenUndo]])
     """Plans that take something back, by digest and step."""
+    _overtaken: dict[tuple[str, str], tuple[_Change, GivenUndo, Plan]] = field(
+        default_factory=dict[tuple[str, str], tuple[_Change, GivenUndo, Plan]]
+    )
+    """Undos that somebody else's change is in the way of, by action and step: people may decide for them."""
+    _ledger: Ledger = field(default_factory=Ledger)
     _keys: set[str] = field(default_factory=set[str])
 
     @property
@@ -89,6 +97,10 @@ class ScriptedWorld:
         """Plan as the script says."""
         if undoing is not None:
             return self._plan_undo(call, step, undoing)
+        overtaken = self._overtaken.pop((call.action, step), None)
+        return Answer(self._back(call, step, *overtaken)) if overtaken else self._plan_anew(call, step)
+
+    def _plan_anew(self, call: ActionCall, step: str) -> Answer[Plan]:
         wrong = _wrong_params(call, self.actions[call.action])
         if wrong is not None:
             return Answer(wrong)
@@ -137,20 +149,38 @@ class ScriptedWorld:
             return Answer(ActionFailed(given.error, kind=given.kind), given.takes)
         return Answer(_settlement(given), given.takes)
 
+    def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
+        """Answer as a ledger does that no other run has written to."""
+        return Answer(self._ledger.admit(request, now))
+
+    def release(self, report: Release, now: datetime) -> None:
+        """Tell the ledger."""
+        self._ledger.release(report, now)
+
+    def clearance(self, plan: Plan, step: str) -> Answer[None]:  # noqa: ARG002  # the protocol's
+        """Let a held change go on: what comes next is for the script of its apply to say."""
+        return Answer(None)
+
     def _plan_undo(self, call: ActionCall, step: str, undoing: Plan) -> Answer[Plan]:
         change = self._current(undoing.action, step)
         given = change.script.undo if isinstance(change.script.undo, GivenUndo) else GivenUndo()
         if given.error is not None:
             return Answer(ActionFailed(given.error, kind=given.kind))
         if given.refused is not None:
-            return Answer(self._without_change(call, "refused", given.refused))
+            self._overtaken[call.action, step] = (change, given, undoing)
+            refused = self._without_change(call, "refused", given.refused)
+            return Answer(refused.model_copy(update={"overtaken": True}))
         if change.there is None:
             reason = "it never took effect, or has been put back already"
             return Answer(self._without_change(call, "nothing", reason))
+        return Answer(self._back(call, step, change, given, undoing))
+
+    def _back(self, call: ActionCall, step: str, change: _Change, given: GivenUndo, undoing: Plan) -> Plan:
+        """The plan that takes `undoing` back."""
         back = GivenPlan(before=undoing.after, after=undoing.before, summary=f"Take back: {undoing.summary}")
         plan = self._planned(call, back, GivenChange(undo="none"))
         self._undoing[_place(plan, step)] = (change, given)
-        return Answer(plan)
+        return plan
 
     def _begin(self, action: str, step: str) -> _Change:
         """The attempt that is under way, or the next one when the last is spent."""

@@ -19,6 +19,7 @@ from halon.contracts.run import RunSpec
 from halon.core.grouping import triage
 from halon.core.ids import incident_id
 from halon.core.library import library_of
+from halon.core.recurrence import in_window, most_in_window
 from halon.core.virtual import START, Course, Reply, VirtualRun, run_virtually
 from halon.documents import Document, Problem, nearest
 from halon.documents.parsing import Path
@@ -147,13 +148,13 @@ class _Bench:
                 continue
             taken.append(now)
             group = sorted_out.groups[0].id
-            in_time = after is None or now - taken[0] <= after.within
-            if in_time and len(taken) >= needed:
+            if after is None or in_window(after, taken, now) >= needed:
                 return _Opening(now, alert, incident_id(group, alert))
         if not taken:
             return _Opening(START, unmatched=reason)
         within = format_duration(after.within) if after else ""
-        reason = f"only {len(taken)} of the {needed} alerts that the trigger asks for came within {within}"
+        most = most_in_window(after, taken) if after else len(taken)
+        reason = f"only {most} of the {needed} alerts that the trigger asks for came within {within}"
         return _Opening(START, suppressed=RunResult(outcome=Outcome.REFUSED, reason=reason))
 
     def _mistakes(self, test: PlaybookTest, scripts: Scripts, at: Path) -> Iterator[Problem]:

@@ -1,12 +1,24 @@
 """What halon.yaml may say. Every section has defaults, so that Halon works without a file."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from halon.contracts.base import Duration
+from halon.contracts.policy import Policy
 
 MIB = 1024 * 1024
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
@@ -261,6 +273,66 @@ class ApprovalSettings(Section):
     """Whoever may signal in Temporal's namespace is trusted to be who they say."""
 
 
+class StormSettings(Section):
+    """When there are so many new incidents that people decide: docs/guards.md."""
+
+    incidents: Annotated[int, Field(ge=1, le=1000)] = 20
+    """More new incidents than this within the time are a storm."""
+    within: Duration = timedelta(minutes=1)
+    notify: Annotated[tuple[Name, ...], Field(max_length=10)] = ()
+    """Channels from `notify.channels` that are told once when a storm begins."""
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {value}: use one such as Europe/Berlin") from error
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"not the five fields of cron: {error}") from error
+    return value
+
+
+class FreezeWindow(Section):
+    """When nothing is changed: from one time to another, by cron, or by the events of a calendar."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    reason: Annotated[str, StringConstraints(max_length=300)] = ""
+    cron: Annotated[str, StringConstraints(max_length=100), AfterValidator(_cron)] | None = None
+    """When a window begins, in the five fields of cron."""
+    duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(days=90))] | None = None
+    """How long each of them lasts."""
+    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: AwareDatetime | None = None
+    calendar: Path | None = None
+    """An iCalendar file, each event of which is a freeze."""
+    timezone: Annotated[str, StringConstraints(max_length=60), AfterValidator(_zone)] = "UTC"
+    """For `cron`, and for a calendar's whole days."""
+    targets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Prefixes or globs of targets; without them everything is frozen."""
+    playbooks: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Names or globs of playbooks; without them all."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "FreezeWindow":
+        ways = (self.cron or self.duration, self.from_ or self.until, self.calendar)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("a freeze is exactly one of `cron` with `duration`, `from` with `until`, and `calendar`")
+        if (self.cron is None) != (self.duration is None):
+            raise ValueError("`cron` and `duration` belong together")
+        if (self.from_ is None) != (self.until is None):
+            raise ValueError("`from` and `until` belong together")
+        if self.from_ is not None and self.until is not None and self.from_ >= self.until:
+            raise ValueError("`until` must come after `from`")
+        return self
+
+
 class Settings(Section):
     """All of halon.yaml."""
 
@@ -278,6 +350,16 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    storm: StormSettings = StormSettings()
+    freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
+    policy: Policy = ()
+
+    @model_validator(mode="after")
+    def _storm_channels_exist(self) -> "Settings":
+        for channel in self.storm.notify:
+            if channel not in self.notify.channels:
+                raise ValueError(f"`storm.notify` names channel {channel}, which is not under `notify.channels`")
+        return self
 
     @property
     def store_url(self) -> str:

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from halon.contracts.audit import AuditKind, AuditRecord
 from halon.contracts.bookkeeping import APPEND, CLAIM, SAVE, AppendRequest, ClaimAnswer, ClaimRequest, SaveRequest
+from halon.contracts.past import GroupPast
 from halon.core.ids import group_of
 from halon.errors import PermanentError
 from halon.store.store import Store
@@ -16,6 +17,7 @@ from halon.store.store import Store
 _meter = metrics.get_meter("halon.store")
 _records = _meter.create_counter("halon.audit.records", description="Audit records written, by kind")
 _opened = _meter.create_counter("halon.incidents.opened", description="Incidents opened, by playbook")
+_reopened = _meter.create_counter("halon.incidents.reopened", description="Incidents reopened, by playbook")
 _closed = _meter.create_counter("halon.incidents.closed", description="Incidents closed, by playbook and outcome")
 _finished = _meter.create_counter("halon.runs.finished", description="Runs finished, by playbook and outcome")
 _ENDS = {AuditKind.INCIDENT_CLOSED: _closed, AuditKind.RUN_FINISHED: _finished}
@@ -43,17 +45,24 @@ class Bookkeeping:
 
     @activity.defn(name=CLAIM)
     async def claim(self, request: ClaimRequest) -> ClaimAnswer:
-        """Claim episodes for an incident."""
+        """Claim episodes for an incident, and tell what is remembered of its group."""
         claim = await self._store.incidents.open(request.incident, request.run, request.episodes)
-        return ClaimAnswer(mine=claim.mine, taken=claim.taken)
+        group, known = group_of(request.incident), GroupPast()
+        if request.resolved:
+            await self._store.groups.resolved({group: request.resolved})
+        if request.opening and claim.mine:
+            known = await self._store.groups.past(group, request.incident)
+        states = await self._store.groups.conditions(group, request.conditions) if claim.mine else ()
+        return ClaimAnswer(mine=claim.mine, taken=claim.taken, conditions=states, past=known)
 
     @activity.defn(name=SAVE)
     async def save(self, request: SaveRequest) -> None:
         """Write records, then the incident's row, so that a row never tells of what the chain does not hold."""
         await self.append(AppendRequest(records=request.records))
         await self._store.incidents.upsert(request.row)
+        await self._store.groups.remember(request.row.group, request.conditions, request.resolved)
         if request.release:
-            await self._store.incidents.release(request.row.group, request.row.run_id)
+            await self._store.incidents.release(request.row.group, request.run, request.release)
 
 
 def _count(record: AuditRecord) -> None:
@@ -62,6 +71,8 @@ def _count(record: AuditRecord) -> None:
     playbook = group_of(record.incident).rpartition("-")[0]
     if record.kind is AuditKind.INCIDENT_OPENED:
         _opened.add(1, {"playbook": playbook})
+    if record.kind is AuditKind.INCIDENT_REOPENED:
+        _reopened.add(1, {"playbook": playbook})
     if record.kind in _ENDS:
         _ENDS[record.kind].add(1, {"playbook": playbook, "outcome": str(record.data.get("outcome", ""))})
 

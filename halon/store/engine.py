@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from halon.errors import Misconfigured, TransientError
+from halon.store.migrations import migrate
 from halon.store.tables import SCHEMA, metadata, schema_version
 
 BUSY_TIMEOUT = timedelta(seconds=5)
@@ -169,6 +170,8 @@ async def _ensure_schema(database: Database) -> None:
         version = (await connection.execute(select(schema_version.c.version))).scalar()
         if version is None:
             await connection.execute(insert(schema_version).values(version=SCHEMA))
+        elif version < SCHEMA:
+            await connection.run_sync(migrate, version)
         elif version > SCHEMA:
             raise Misconfigured(
                 f"the store was written by a newer Halon (its schema is {version}, this Halon knows {SCHEMA}): "

@@ -13,11 +13,12 @@ from halon.core.ids import group_of
 from halon.errors import InvalidInput, NotFound
 from halon.redaction import cut_text, redact_text
 from halon.store.engine import Database
-from halon.store.tables import episodes, incidents
+from halon.store.tables import began, episodes, incidents
 
 MAX_LIST = 1000
 MAX_EPISODES = 1000
 _SHOWN = 5
+_BATCH = 500
 _TEXTS = {"reason": 2000, "title": 400, "target": 1000, "service": 400, "severity": 60}
 """What people read, with the characters that are kept."""
 
@@ -57,20 +58,25 @@ class Incidents:
     async def upsert(self, row: IncidentRow) -> None:
         """Write what is known of an incident. A late 'open' of a run never reopens what the same run closed.
 
+        What was reopened since is known better than what is written late.
+
         Raises:
             TransientError: the store does not answer.
         """
         c = incidents.c
         values = row.model_dump() | {name: redact_text(getattr(row, name), n) for name, n in _TEXTS.items()}
         async with self._database.write() as connection:
-            there = (await connection.execute(select(c.state, c.run_id).where(c.id == row.id))).first()
+            query = select(c.state, c.run_id, c.reopened).where(c.id == row.id)
+            there = (await connection.execute(query)).first()
             if there is None:
                 await connection.execute(insert(incidents).values(values))
-            elif there != ("closed", row.run_id) or row.state == "closed":
+            elif there.reopened <= row.reopened and (
+                row.state == "closed" or there != ("closed", row.run_id, row.reopened)
+            ):
                 await connection.execute(update(incidents).where(c.id == row.id).values(values))
 
     async def list(self, wanted: IncidentFilter | None = None, limit: int = 50) -> Sequence[IncidentRow]:
-        """Give incidents, the newest first, at most `limit` and never more than a thousand.
+        """Give incidents, those that last began first, at most `limit` and never more than a thousand.
 
         Raises:
             TransientError: the store does not answer.
@@ -78,7 +84,7 @@ class Incidents:
         query = (
             select(incidents)
             .where(*_conditions(wanted or IncidentFilter()))
-            .order_by(incidents.c.opened_at.desc(), incidents.c.id)
+            .order_by(began.desc(), incidents.c.id)
             .limit(max(1, min(limit, MAX_LIST)))
         )
         async with self._database.read() as connection:
@@ -109,8 +115,9 @@ class Incidents:
     async def open(self, incident: str, run: str, claimed: Sequence[str]) -> Claim:
         """Claim episodes for an incident, so that each is handled once however late a duplicate of its alert comes.
 
-        `run` is the first execution run id of the incident's workflow: asking again in the same run gives the same
-        answer, while a new run that a late duplicate starts finds the episodes taken, even under the same incident id.
+        `run` stands for one execution of the incident's workflow: asking again in the same run gives the same answer,
+        while a new run that a late duplicate starts finds the episodes taken, even under the same incident id. Asked
+        for another incident, a run takes its episodes there: it has found that it reopens that one.
 
         Raises:
             InvalidInput: more than a thousand episodes.
@@ -126,17 +133,24 @@ class Incidents:
             if fresh:
                 rows = [{"group": group, "episode": one, "incident": incident, "run": run} for one in fresh]
                 await connection.execute(insert(episodes), rows)
-        mine = [episode for episode in wanted if there.get(episode, (incident, run))[1] == run]
-        return Claim(mine=tuple(mine), taken={one: there[one][0] for one in wanted if one not in mine})
+            moved = [one for one, (owner, by) in there.items() if by == run and owner != incident]
+            if moved:
+                mine = update(episodes).where(e.group == group, e.episode.in_(moved), e.run == run)
+                await connection.execute(mine.values(incident=incident))
+        own = [episode for episode in wanted if there.get(episode, (incident, run))[1] == run]
+        return Claim(mine=tuple(own), taken={one: there[one][0] for one in wanted if one not in own})
 
-    async def release(self, group: str, run: str) -> None:
-        """Give back the episodes that a run of an incident claimed and did nothing about.
+    async def release(self, group: str, run: str, given: Sequence[str]) -> None:
+        """Give back episodes that a run of an incident claimed and did nothing about.
 
         Raises:
             TransientError: the store does not answer.
         """
+        e = episodes.c
         async with self._database.write() as connection:
-            await connection.execute(delete(episodes).where(episodes.c.group == group, episodes.c.run == run))
+            for start in range(0, len(given), _BATCH):
+                batch = e.episode.in_(given[start : start + _BATCH])
+                await connection.execute(delete(episodes).where(e.group == group, e.run == run, batch))
 
 
 def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:

@@ -8,16 +8,18 @@ from sqlalchemy import make_url
 from halon.settings import Settings, resolve
 from halon.store.audit import Audit
 from halon.store.engine import Database, open_database
+from halon.store.groups import Groups
 from halon.store.incidents import Incidents
 
 
 class Store:
-    """The audit chain and the incidents, over one database."""
+    """The audit chain, the incidents and what their groups leave behind, over one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.audit = Audit(database)
         self.incidents = Incidents(database)
+        self.groups = Groups(database)
 
     async def check(self) -> None:
         """Ask whether the database answers.

@@ -2,11 +2,24 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    func,
+)
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of these tables. A store with a higher one was written by a newer Halon and is refused."""
 
 metadata = MetaData()
@@ -74,8 +87,32 @@ incidents = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime, nullable=True),
     Column("alert_count", Integer, nullable=False),
+    Column("reopened", Integer, nullable=False, server_default="0"),
+    Column("reopened_at", UtcDateTime, nullable=True),
+    Column("runs", Integer, nullable=False, server_default="0"),
+    Column("acted_at", UtcDateTime, nullable=True),
+    Column("settled_as", String(32), nullable=False, server_default=""),
+    Column("settled_at", UtcDateTime, nullable=True),
+    Column("cleared_at", UtcDateTime, nullable=True),
+    Column("flapping", Boolean, nullable=False, server_default=false()),
     Index("incidents_opened", "opened_at"),
+    Index("incidents_group", "group", "closed_at"),
     Index("incidents_state", "state", "opened_at"),
+)
+
+began = func.coalesce(incidents.c.reopened_at, incidents.c.opened_at)
+"""When an incident last began: it was opened, or opened again."""
+Index("incidents_began", began)
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("group", String(200), primary_key=True),
+    Column("condition", String(16), primary_key=True),
+    Column("firing", Boolean, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON: times in ISO 8601, oldest first
 )
 
 episodes = Table(

@@ -175,22 +175,64 @@ def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
     assert told.out.splitlines()[-1].startswith("dry_run: ")
 
 
-def test_an_alert_at_the_gateway_becomes_an_incident(halon: Shell, engine: Path) -> None:
+def send(engine: Path, namespace: str, *, minute: int = 0, status: str = "firing") -> "httpx.Response":
+    """Send an alert to the gateway."""
     log = (engine.parent / "gateway.log").read_text()
     url = next(json.loads(one)["url"] for one in log.splitlines() if "gateway.listening" in one)
     alert = {
-        "status": "firing",
-        "labels": {"alertname": "Lab", "namespace": "sent"},
-        "startsAt": "2026-01-02T03:00:00Z",
+        "status": status,
+        "labels": {"alertname": "Lab", "namespace": namespace},
+        "startsAt": f"2026-01-02T03:{minute:02}:00Z",
     }
     with httpx.Client(base_url=url, timeout=20) as http:
-        accepted = http.post("/v1/alerts/lab", json={"version": "4", "alerts": [alert]})
-        assert accepted.status_code == 202, accepted.text
         assert http.get("/readyz").json()["ready"] is True
+        return http.post("/v1/alerts/lab", json={"version": "4", "alerts": [alert]})
+
+
+def test_an_alert_at_the_gateway_becomes_an_incident(halon: Shell, engine: Path) -> None:
+    accepted = send(engine, "sent")
+    assert accepted.status_code == 202, accepted.text
     group = accepted.json()["incidents"][0]
     until(lambda: halon("show", group, "--json"), lambda shown: shown.code == 0 and shown.json["run"] is not None)
     assert halon("deny", group, "--by", "ana@example.com").code == 0
     assert closed(halon, group).json["incident"]["alert_count"] == 1
+
+
+def test_an_alert_that_comes_back_is_the_same_incident_with_another_run(halon: Shell, engine: Path) -> None:
+    group = send(engine, "again").json()["incidents"][0]
+
+    def asked(times: int) -> Answer:
+        def asks(shown: Answer) -> bool:
+            known = shown.code == 0 and shown.json["incident"]["runs"] in {0, times}
+            return known and bool((shown.json["run"] or {}).get("gates"))
+
+        return until(lambda: halon("show", group, "--json"), asks)
+
+    incident = asked(1).json["incident"]["id"]
+    assert halon("approve", incident, "--by", "ana@example.com").code == 0
+    assert closed(halon, incident).json["incident"]["cleared_at"] is None
+    assert send(engine, "again", status="resolved").json()["suppressed"] == 1
+    assert halon("show", incident, "--json").json["incident"]["cleared_at"]
+
+    send(engine, "again", minute=5)
+    assert asked(2).json["incident"]["id"] == incident
+    (listed,) = [one for one in halon("incidents", "--json").json if one["id"].startswith(group)]
+    assert (listed["state"], listed["waiting"], listed["reopened"]) == ("open", True, 1)
+    lines = halon("incidents").out.splitlines()
+    assert lines[0].split()[4] == "again"
+    assert "once, 20" in next(line for line in lines if incident in line)
+    assert "reopened  once, last 20" in halon("show", incident).out
+    assert halon("approve", f"{incident}-run-2", "--by", "ana@example.com").code == 0
+    shown = closed(halon, incident)
+    assert (shown.json["incident"]["outcome"], shown.json["incident"]["runs"]) == ("unnecessary", 2)
+    assert f"run {incident}-run-2" in halon("show", incident).out
+    kinds = [one["kind"] for one in shown.json["records"]]
+    assert [kind for kind in kinds if kind in {"incident.opened", "incident.reopened", "run.finished"}] == [
+        "incident.opened",
+        "run.finished",
+        "incident.reopened",
+        "run.finished",
+    ]
 
 
 def test_the_chain_of_all_that_is_whole(halon: Shell) -> None:

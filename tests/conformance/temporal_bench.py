@@ -29,10 +29,11 @@ from halon.contracts.audit import AuditKind, AuditRecord
 from halon.contracts.base import Json
 from halon.contracts.bookkeeping import APPEND, AppendRequest
 from halon.contracts.decision import DecisionInput, Verdict
+from halon.contracts.ledger import ADMIT, CLEARANCE, Admission, AdmissionRequest, ClearanceRequest
 from halon.contracts.plan import Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import APPROVE_SIGNAL, CLEARED_SIGNAL, DENY_SIGNAL
 from halon.core.runtime import ActionFailed
-from halon.core.virtual import Answer, Reply
+from halon.core.virtual import START, Answer, Reply
 from halon.playbook.scripted import ScriptedWorld
 from workflows.remediation import WRITE_AFTER, Remediation
 
@@ -120,7 +121,12 @@ class Bench:
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """Every action under the names that a real one has."""
-        made: list[Callable[..., Any]] = [self.send, _named(APPEND, AppendRequest, self._append)]
+        made: list[Callable[..., Any]] = [
+            self.send,
+            _named(APPEND, AppendRequest, self._append),
+            _named(ADMIT, AdmissionRequest, self._admit),
+            _named(CLEARANCE, ClearanceRequest, self._clearance),
+        ]
         for action in ACTIONS.values():
             if action.changes:
                 made += [
@@ -172,6 +178,12 @@ class Bench:
         args = [run, at.timestamp(), signal, value]
         await self.client.start_workflow("Outside", args=args, id=f"outside-{self._sent}", task_queue=QUEUE)
         return f"outside-{self._sent}"
+
+    async def _admit(self, given: AdmissionRequest) -> Admission:
+        return self._answer(lambda: self._open[given.incident].world.admit(given, START))
+
+    async def _clearance(self, given: ClearanceRequest) -> bool:
+        return True
 
     async def _read(self, given: ReadRequest) -> ReadResult:
         return self._answer(lambda: self._world(given).read(given.call, given.step))

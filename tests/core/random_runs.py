@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Verdict
+from halon.contracts.ledger import Admission, AdmissionRequest, Release
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement, Undo
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
+from halon.core.ledger import Ledger
 from halon.core.runtime import ActionFailed
 from halon.core.virtual import START, Answer, Course, Reply
 
@@ -25,7 +27,8 @@ Made: TypeAlias = dict[str, Any]
 _TAKES = (0, 7, 90, 400)
 _READS = ("yes", "no", "no data", "error")
 _PLANS = ("change", "refused", "error")
-_APPLIES = ("done", "unsent", "lost", "late", "drift", "refused")
+_APPLIES = ("done", "unsent", "lost", "late", "drift", "refused", "held")
+_CLEARANCES = ("yes", "no")
 _CONFIRMS = ("settled", "waiting", "broken", "error")
 _UNDOS = ("plan", "error", "refused")
 
@@ -39,6 +42,7 @@ class TrueWorld:
     without_us: dict[str, Json] = field(default_factory=dict[str, Json])
     keys: list[str] = field(default_factory=list[str])
     """Keys of everything that took effect."""
+    ledger: Ledger = field(default_factory=Ledger)
     _drawn: int = 0
 
     @property
@@ -68,7 +72,19 @@ class TrueWorld:
         is_, wanted = self.there.get(target, 0), call.params["to"]
         theirs = undoing is not None and is_ not in (undoing.after["to"], wanted)
         kind = "refused" if drawn == "refused" or theirs else "nothing" if is_ == wanted else "change"
-        return Answer(self._planned(target, is_, wanted, kind), self._takes)
+        plan = self._planned(target, is_, wanted, kind)
+        return Answer(plan.model_copy(update={"overtaken": theirs}), self._takes)
+
+    def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
+        return Answer(self.ledger.admit(request, now), self._takes)
+
+    def release(self, report: Release, now: datetime) -> None:
+        self.ledger.release(report, now)
+
+    def clearance(self, plan: Plan, step: str) -> Answer[None]:
+        if self._draw(_CLEARANCES) == "no":
+            return Answer(ActionFailed("still paused", kind="held"), self._takes)
+        return Answer(None, self._takes)
 
     def apply(self, plan: Plan, step: str, key: str) -> Answer[Applied]:
         target, drawn = plan.target, self._draw(_APPLIES)
@@ -78,8 +94,8 @@ class TrueWorld:
             moved = 1000 + self._drawn
             self.there[target] = self.without_us[target] = moved
             return Answer(Applied(status="drift", drift=self._planned(target, moved, plan.after["to"], "change")))
-        if drawn == "refused":
-            return Answer(Applied(status="refused", reason="locked"), self._takes)
+        if drawn in {"refused", "held"}:
+            return Answer(Applied(status=drawn, reason="locked"), self._takes)
         if drawn == "unsent":
             return Answer(ActionFailed("no such field", kind="invalid_input"), self._takes)
         if drawn != "lost":
@@ -116,6 +132,16 @@ def _change(name: str) -> Made:
     return {"uses": "world.set", "with": {"name": name, "to": 1}, "within": "2m"}
 
 
+_GUARDS: list[Made] = [
+    {},
+    {"lock": "one"},
+    {
+        "lock": "two",
+        "breaker": {"failures": 1, "within": "1h", "cooldown": "1m"},
+        "rate": {"runs": 1, "per": "1h"},
+        "budget": {"scope": "all", "max_targets": 2, "per": "1h"},
+    },
+]
 _LOOK: Made = {"uses": "world.look"}
 _VERIFY: Made = {"verify": {"uses": "world.look"}, "until": "${{ result.ok }}", "every": "20s", "within": "2m"}
 
@@ -181,6 +207,7 @@ def specs(draw: st.DrawFn, *, dry_run: bool = False) -> RunSpec:
     body: Made = {"steps": steps, "timeout": draw(st.sampled_from(["10m", "1h", "1d"]))}
     if draw(st.booleans()):
         body |= {"on_failure": [dict(_LOOK)], "finally": [dict(_LOOK)]}
+    body["guard"] = draw(st.sampled_from(_GUARDS))
     _numbered(body, itertools.count())
     head: Made = {"apiVersion": "halon/v1", "kind": "Playbook"}
     head["metadata"] = {"name": "any", "title": "Any", "owner": "team"}

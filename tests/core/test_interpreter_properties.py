@@ -41,12 +41,21 @@ def test_what_a_run_says_of_the_world_is_true(data: st.DataObject, numbers: list
     if gave_up:
         still = {name for name in world.there if world.there[name] != world.without_us[name]}
         assert still <= {one.target for one in ran.result.left}
+    state = world.ledger.state
+    assert not state.holders
+    assert bool(state.locks) == (bool(ran.result.left) and spec.playbook.guard.lock is not None and _admitted(ran))
+    if not world.keys:
+        assert (state.rates, state.budgets) == ({}, {}), "what a run reserved that changed nothing comes back"
     if ran.result.outcome is Outcome.REMEDIATED:
         told = kinds(ran)
         last_change = max(
             index for index, kind in enumerate(told) if kind is AuditKind.APPLIED and not _undo(ran, index)
         )
         assert AuditKind.VERIFIED in told[last_change:]
+
+
+def _admitted(ran: VirtualRun) -> bool:
+    return AuditKind.RUN_ADMITTED in kinds(ran)
 
 
 @thorough

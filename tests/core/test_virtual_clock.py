@@ -1,11 +1,12 @@
 """The clock that tests of playbooks run on: time jumps, the order is fixed, and what cannot end is told."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from halon.contracts.decision import Decision, Verdict
+from halon.contracts.ledger import Admission, AdmissionRequest, Release
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement, Undo
 from halon.contracts.playbook import Playbook
@@ -26,6 +27,15 @@ SET = Plan(
 
 class SlowWorld:
     """Applies within two minutes."""
+
+    def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
+        return Answer(Admission(granted=True))
+
+    def release(self, report: Release, now: datetime) -> None:
+        pass
+
+    def clearance(self, plan: Plan, step: str) -> Answer[None]:
+        return Answer(None)
 
     def read(self, call: ActionCall, step: str) -> Answer[ReadResult]:
         return Answer(ReadResult(output={}))

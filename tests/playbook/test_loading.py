@@ -37,6 +37,21 @@ def test_a_playbook_comes_out_as_it_was_written(loaded: Load) -> None:
     assert result.playbook.timeout == timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("once", "line"),
+    [
+        ("maybe", ['4:57: `once` must be until_resolved, not "maybe"']),
+        ("{within: soon}", ['4:66: `within` must be a duration such as 90s, 10m, 1h30m or 2d, not "soon"']),
+        ("3", ["4:57: `once` must be until_resolved, or {within: 1h}"]),
+        ("until_resolved", []),
+        ("{within: 1h}", []),
+    ],
+)
+def test_how_often_a_group_may_act_is_a_word_or_a_time(loaded: Load, once: str, line: list[str]) -> None:
+    text = HEAD.replace('cluster: "*"}}', f'cluster: "*"}}, once: {once}}}') + "  - wait: 1m\n"
+    assert [str(one).removeprefix("x.yaml:") for one in loaded(text).problems] == line
+
+
 QUERY = "uses: prometheus.query, with: {query: up}"
 SCALE = "uses: kubernetes.scale_deployment, with: {namespace: a, name: b, replicas:"
 SET = "  - {set: {x: '${{ %s }}'}}\n"

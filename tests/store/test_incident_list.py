@@ -119,6 +119,32 @@ async def test_of_many_that_claim_at_once_one_wins(store: Store) -> None:
     assert sorted(len(claim.mine) for claim in claims) == [0] * 11 + [2]
 
 
+async def test_a_run_takes_its_episodes_along_to_the_incident_that_it_reopens(store: Store) -> None:
+    earlier, provisional = f"{GROUP}-00000001", f"{GROUP}-00000002"
+    await store.incidents.open(earlier, "run-1", ["a"])
+    await store.incidents.open(provisional, "run-2", ["b"])
+    assert (await store.incidents.open(earlier, "run-2", ["a", "b"])).mine == ("b",)
+    assert (await store.incidents.open(provisional, "run-3", ["a", "b"])).taken == {"a": earlier, "b": earlier}
+
+
+async def test_only_the_episodes_that_are_given_back_may_be_claimed_again(store: Store) -> None:
+    incident = f"{GROUP}-00000001"
+    await store.incidents.open(incident, "run-1", ["a", "b"])
+    await store.incidents.release(GROUP, "run-2", ["a"])
+    await store.incidents.release(GROUP, "run-1", ["b"])
+    assert (await store.incidents.open(f"{GROUP}-00000002", "run-3", ["a", "b"])).mine == ("b",)
+
+
+async def test_what_was_reopened_is_open_again_and_listed_by_its_last_beginning(store: Store) -> None:
+    await store.incidents.upsert(row(1, state="closed", outcome="remediated"))
+    await store.incidents.upsert(row(2))
+    again = row(1, reopened=1, reopened_at=AT + timedelta(minutes=5), runs=2, flapping=True)
+    await store.incidents.upsert(again)
+    assert [one.id for one in await store.incidents.list()] == [row(1).id, row(2).id]
+    await store.incidents.upsert(row(1, state="closed", outcome="remediated"))
+    assert await store.incidents.get(row(1).id) == again
+
+
 async def test_too_many_episodes_are_refused(store: Store) -> None:
     with pytest.raises(InvalidInput, match="at most 1000"):
         await store.incidents.open(f"{GROUP}-00000001", "run-1", [str(n) for n in range(1001)])

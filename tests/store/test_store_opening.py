@@ -6,11 +6,37 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from halon.contracts.past import EarlierIncident, GroupPast
 from halon.errors import Misconfigured, TransientError
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
 from halon.store.engine import open_database
 from halon.store.store import Store, open_store
+from halon.store.tables import SCHEMA
+
+FIRST_SCHEMA = """
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+CREATE TABLE incidents (
+    id VARCHAR(200) NOT NULL PRIMARY KEY, "group" VARCHAR(200) NOT NULL, playbook VARCHAR(63) NOT NULL,
+    playbook_digest VARCHAR(64) NOT NULL, workflow_id VARCHAR(200) NOT NULL, run_id VARCHAR(64) NOT NULL,
+    state VARCHAR(16) NOT NULL, outcome VARCHAR(32) NOT NULL, reason TEXT NOT NULL, service VARCHAR(512) NOT NULL,
+    severity VARCHAR(64) NOT NULL, title TEXT NOT NULL, target TEXT NOT NULL, opened_at DATETIME NOT NULL,
+    closed_at DATETIME, alert_count INTEGER NOT NULL
+);
+CREATE INDEX incidents_opened ON incidents (opened_at);
+CREATE INDEX incidents_state ON incidents (state, opened_at);
+CREATE TABLE episodes (
+    "group" VARCHAR(200) NOT NULL, episode VARCHAR(64) NOT NULL, incident VARCHAR(200) NOT NULL,
+    run VARCHAR(64) NOT NULL, PRIMARY KEY ("group", episode)
+);
+INSERT INTO schema_version VALUES (1);
+INSERT INTO incidents VALUES (
+    'dim-0000000000-5b0c99e1', 'dim-0000000000', 'dim', 'd', 'dim-0000000000', 'run-1', 'closed', 'remediated', '',
+    '', '', 'Dim', '', '2026-01-02 03:04:05.000000', '2026-01-02 03:05:05.000000', 1
+);
+INSERT INTO episodes VALUES ('dim-0000000000', '0123456789abcdef', 'dim-0000000000-5b0c99e1', 'run-1');
+"""
+"""The tables that the first version made, as far as later ones changed them, with an incident."""
 
 
 async def test_a_new_store_has_a_write_ahead_log_and_the_newest_schema(url: str, tmp_path: Path) -> None:
@@ -19,7 +45,7 @@ async def test_a_new_store_has_a_write_ahead_log_and_the_newest_schema(url: str,
         await store.check()
         await store.close()
     connection = sqlite3.connect(tmp_path / "halon.db")
-    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA,)]
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
@@ -30,8 +56,29 @@ async def test_a_store_of_a_newer_version_is_refused_with_the_way_out(url: str, 
     connection.execute("UPDATE schema_version SET version = 7")
     connection.commit()
     connection.close()
-    with pytest.raises(Misconfigured, match=r"schema is 7, this Halon knows 1.*install that version"):
+    with pytest.raises(Misconfigured, match=r"schema is 7, this Halon knows 2.*install that version"):
         await open_database(url)
+
+
+async def test_a_store_of_an_older_version_keeps_what_it_has(url: str, tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "halon.db")
+    connection.executescript(FIRST_SCHEMA)
+    connection.close()
+    for _ in range(2):
+        store = Store(await open_database(url))
+        (row,) = await store.incidents.list()
+        assert (row.id, row.reopened, row.settled_at, row.flapping) == ("dim-0000000000-5b0c99e1", 0, None, False)
+        claim = await store.incidents.open("dim-0000000000-00000002", "run-2", ["0123456789abcdef"])
+        assert claim.handled_by == row.id
+        assert await store.groups.past(row.group, "another") == GroupPast(
+            previous=EarlierIncident(incident=row.id, outcome="remediated", at=row.closed_at, opened_at=row.opened_at)
+        )
+        await store.close()
+    connection = sqlite3.connect(tmp_path / "halon.db")
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA,)]
+    indexes = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    assert {"incidents_began", "incidents_group"} <= indexes
+    connection.close()
 
 
 async def test_a_writer_that_is_kept_out_is_told_to_come_back(tmp_path: Path) -> None:

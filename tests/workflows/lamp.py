@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from halon.clients.ledger import LedgerClient
 from halon.clients.temporal import SEARCH_ATTRIBUTES
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
@@ -29,6 +30,7 @@ from halon.core.ids import run_id
 from halon.kit.action import Change, Output, Proposal, Read, State
 from halon.kit.env import Env
 from halon.kit.registry import Registry
+from halon.settings import Settings
 from halon.store.engine import open_database
 from halon.store.store import Store
 
@@ -47,6 +49,10 @@ class Lamp:
     writes: list[int] = field(default_factory=list)
     lit: bool = True
     """Whether looking at it shows what it should."""
+    stuck: asyncio.Event | None = None
+    """Whoever looks at it waits until this is set."""
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Somebody has looked, or waits to."""
 
 
 class Level(State):
@@ -65,6 +71,9 @@ class Dim(Change[Level]):
 
     async def observe(self, env: Env) -> Level:
         lamp = env.get(Lamp)
+        lamp.looked.set()
+        if lamp.stuck is not None:
+            await lamp.stuck.wait()
         return Level(level=lamp.level, mark=lamp.mark)
 
     def plan(self, state: Level, now: datetime) -> Proposal:
@@ -141,12 +150,12 @@ class Engine:
     store: Store
     lamp: Lamp
 
-    async def fire(self, playbook: Playbook, *alerts: Alert) -> WorkflowHandle[Any, IncidentResult]:
+    async def fire(self, playbook: Playbook, *alerts: Alert, group: str = GROUP) -> WorkflowHandle[Any, IncidentResult]:
         """Hand over alerts as the gateway does."""
         return await self.client.start_workflow(
             INCIDENT_WORKFLOW,
-            IncidentInput(group=GROUP, playbook=playbook, effects=ACTIONS.effects),
-            id=GROUP,
+            IncidentInput(group=group, playbook=playbook, effects=ACTIONS.effects),
+            id=group,
             task_queue=QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal=ALERTS_SIGNAL,
@@ -162,6 +171,10 @@ class Engine:
 
     def run(self, incident: str) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(run_id(incident))
+
+    @property
+    def ledger(self) -> LedgerClient:
+        return LedgerClient(self.client, QUEUE)
 
     async def status(self, incident: str) -> RunStatus:
         found: RunStatus = await self.run(incident).query("status", result_type=RunStatus)
@@ -201,7 +214,9 @@ async def until(look: Callable[[], Any], within: float = 10) -> Any:
 
 
 @asynccontextmanager
-async def running(directory: Path, environment: WorkflowEnvironment) -> AsyncIterator[Engine]:
+async def running(
+    directory: Path, environment: WorkflowEnvironment, settings: Settings | None = None
+) -> AsyncIterator[Engine]:
     """An engine on a Temporal server, which it stops at the end."""
     lamp = Lamp()
     ends = AsyncExitStack()
@@ -211,7 +226,8 @@ async def running(directory: Path, environment: WorkflowEnvironment) -> AsyncIte
         # The server that skips time has no call that lists them, which `halon setup` would ask first.
         request = AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         await environment.client.operator_service.add_search_attributes(request)
-        async with worker.build(environment.client, store, Env(lamp), task_queue=QUEUE, actions=ACTIONS):
+        built = worker.build(environment.client, store, Env(lamp), task_queue=QUEUE, actions=ACTIONS, settings=settings)
+        async with built:
             yield Engine(environment, environment.client, store, lamp)
 
 
