@@ -14,7 +14,10 @@ SEEDS ?= 1,2
 RUNS ?= 500
 SEED ?= 1
 
-.PHONY: help setup demo up test lint format types contracts check schema bench crash chaos histories wheel lock pre-commit ci clean
+ALERTS ?= 100000
+
+.PHONY: help setup demo up test lint format types contracts check schema bench storm crash chaos histories wheel lock \
+	pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +54,9 @@ histories: setup  ## record histories of today's workflows into tests/histories/
 
 bench: setup  ## Halon against a hand-written Temporal program, as ratios in one run
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+storm: setup  ## a storm of alerts, and an unrelated incident in it; ALERTS=10000 for a sample
+	@$(BIN)/python -m benchmarks.storm --alerts $(ALERTS) $(ARGS)
 
 lint: setup  ## ruff, and the layout that it would give
 	@$(BIN)/ruff check

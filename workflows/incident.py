@@ -92,12 +92,12 @@ class Incident:
             workflow.continue_as_new(given.model_copy(update=update))
         return IncidentResult(incident=self._id, outcome=self._result.outcome, reason=self._result.reason)
 
-    @workflow.signal(
-        name=ALERTS_SIGNAL, description="Alerts of this incident, firing or resolved. Sent by the gateway."
-    )
+    @workflow.signal(name=ALERTS_SIGNAL, description="Alerts of this incident, and counts. Sent by the gateway.")
     def alerts(self, batch: AlertBatch) -> None:
         """Take alerts in; the workflow sorts them when it comes to it."""
         self._arrived.extend(batch.alerts)
+        self._members.count_repeats(batch.repeats, batch.ends)
+        self._group.heard((), sum(batch.repeats.values()))
 
     @workflow.query(name=STATUS_QUERY, description="The incident's row, as the store lists it.")
     def status(self) -> IncidentRow:
@@ -112,7 +112,8 @@ class Incident:
         self._journal.incident = self._id
         handled_by = await self._take_in()
         if handled_by is not None:
-            await self._journal.flush()
+            while self._tell_repeats() or self._journal.unwritten:
+                await self._journal.flush()
         return handled_by
 
     async def _enough(self) -> RunResult | None:
@@ -280,14 +281,14 @@ class Incident:
             await stopped(self._background)
         self._take_last()
         repeats = self._members.repeats
-        count = f", {repeats} repeats" if repeats else ""
-        message = f"Closed as {result.outcome.value}: {result.reason}"
+        message = f"Closed as {result.outcome.value}: {result.reason}{f', {repeats} repeats' if repeats else ''}"
         facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
-        self._tell(AuditKind.INCIDENT_CLOSED, f"{message}{count}", facts)
+        self._tell_repeats()
+        self._tell(AuditKind.INCIDENT_CLOSED, message, facts)
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
         release = self._given_back(result)
         await self._save("closed", release)
-        while self._arrived:
+        while self._arrived or self._tell_repeats():
             self._take_last()
             await self._save("closed")
         if result.outcome is Outcome.RESOLVED:
@@ -295,6 +296,12 @@ class Incident:
             self._late = [*still, *self._late][:MAX_RUN_ALERTS]
         self._state = "closed"
         self._show()
+
+    def _tell_repeats(self) -> bool:
+        """Record how often each alert came again; false when none did since the last time."""
+        for event in (events := story.repeat_events(self._members.told_repeats())):
+            self._tell(event.kind, event.message, event.data)
+        return bool(events)
 
     def _given_back(self, result: RunResult) -> tuple[str, ...]:
         """Episodes about which nothing was done: all when no run began; what fired again after all had cleared."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 
 from halon.contracts.alert import Alert
 from halon.contracts.base import Contract, JsonObject
@@ -13,6 +13,11 @@ from halon.contracts.playbook import Playbook
 
 MAX_BATCH = 100
 """Alerts a signal. A signal is one event of history however many alerts it carries, and its payload stays small."""
+MAX_COUNTS = 1000
+"""Episodes whose repeats one signal counts: some 30 kB."""
+
+Counts = Annotated[dict[str, PositiveInt], Field(max_length=MAX_COUNTS)]
+"""How often alerts came again, by episode."""
 
 
 class IncidentInput(Contract):
@@ -36,9 +41,23 @@ class IncidentInput(Contract):
 
 
 class AlertBatch(Contract):
-    """What the signal `alerts` carries, firing and resolved mixed, in the order in which they came."""
+    """What the signal `alerts` carries: news, and how often what was told before came again.
 
-    alerts: Annotated[tuple[Alert, ...], Field(min_length=1, max_length=MAX_BATCH)]
+    A workflow takes a bounded number of signals, so a gateway sends each alert once and counts what is identical.
+    """
+
+    alerts: Annotated[tuple[Alert, ...], Field(max_length=MAX_BATCH)] = ()
+    """Firing and resolved mixed, in the order in which they came."""
+    repeats: Counts = {}
+    """Of alerts that still fire."""
+    ends: Counts = {}
+    """Of alerts that had resolved."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "AlertBatch":
+        if not (self.alerts or self.repeats or self.ends):
+            raise ValueError("a batch without alerts and without counts says nothing")
+        return self
 
 
 class IncidentResult(Contract):

@@ -1,5 +1,6 @@
 """Which alerts are one incident, and what becomes of a batch of alerts."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from halon.core.matching import match, names_alert
 from halon.core.scope import trigger_scope
 
 _GROUP_DIGITS = 10
+_MAX_NAMES = 1000
+_TIMELY = re.compile(r"\b(?:age|now)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +64,58 @@ def _value(name: str, alert: Alert, scope: Mapping[str, object]) -> Json:
     return render(name, scope) if "${{" in name else alert.labels.get(name, "")
 
 
-def triage(playbooks: Iterable[Playbook], alerts: Sequence[Alert], now: datetime) -> Triage:
-    """Sort alerts by playbook and incident. An alert may belong to several playbooks, and to none."""
-    candidates = sorted((p for p in playbooks if p.trigger is not None), key=lambda p: p.metadata.name)
-    groups: dict[str, tuple[Playbook, list[Alert]]] = {}
-    unmatched: list[Unmatched] = []
-    for alert in alerts:
-        taken = False
-        reasons: list[str] = []
-        for playbook in candidates:
-            answer = match(playbook, alert, now)
-            if not answer.matched:
-                if names_alert(playbook, alert):
+class Triggers:
+    """The playbooks that alerts may start, found by the alert's name."""
+
+    def __init__(self, playbooks: Iterable[Playbook]) -> None:
+        self._playbooks = sorted((p for p in playbooks if p.trigger is not None), key=lambda p: p.metadata.name)
+        self._naming: dict[str, tuple[Playbook, ...]] = {}
+
+    def naming(self, alert: Alert) -> tuple[Playbook, ...]:
+        """Give the playbooks that ask for alerts of this name, by their own names. Others say nothing about it."""
+        found = self._naming.get(alert.name)
+        if found is None:
+            found = tuple(playbook for playbook in self._playbooks if names_alert(playbook, alert))
+            if len(self._naming) < _MAX_NAMES:
+                self._naming[alert.name] = found
+        return found
+
+    def timely(self, alert: Alert) -> bool:
+        """Whether what becomes of the alert may depend on the time at which that is asked."""
+        return any(_TIMELY.search(text) for playbook in self.naming(alert) for text in _expressions(playbook))
+
+    def triage(self, alerts: Sequence[Alert], now: datetime) -> Triage:
+        """Sort alerts by playbook and incident. An alert may belong to several playbooks, and to none."""
+        groups: dict[str, tuple[Playbook, list[Alert]]] = {}
+        unmatched: list[Unmatched] = []
+        for alert in alerts:
+            taken = False
+            reasons: list[str] = []
+            for playbook in self.naming(alert):
+                answer = match(playbook, alert, now)
+                if not answer.matched:
                     reasons.append(f"{playbook.metadata.name}: {answer.reason}")
-                continue
-            try:
-                group = group_id(playbook, alert, now)
-            except EvaluationError as error:
-                reasons.append(f"{playbook.metadata.name}: its `group_by` has no value for this alert: {error}")
-                continue
-            taken = True
-            groups.setdefault(group, (playbook, []))[1].append(alert)
-        if not taken:
-            unmatched.append(Unmatched(alert, tuple(reasons)))
-    return Triage(
-        groups=tuple(AlertGroup(group, playbook, tuple(members)) for group, (playbook, members) in groups.items()),
-        unmatched=tuple(unmatched),
-    )
+                    continue
+                try:
+                    group = group_id(playbook, alert, now)
+                except EvaluationError as error:
+                    reasons.append(f"{playbook.metadata.name}: its `group_by` has no value for this alert: {error}")
+                    continue
+                taken = True
+                groups.setdefault(group, (playbook, []))[1].append(alert)
+            if not taken:
+                unmatched.append(Unmatched(alert, tuple(reasons)))
+        return Triage(
+            groups=tuple(AlertGroup(group, playbook, tuple(members)) for group, (playbook, members) in groups.items()),
+            unmatched=tuple(unmatched),
+        )
+
+
+def triage(playbooks: Iterable[Playbook], alerts: Sequence[Alert], now: datetime) -> Triage:
+    """Sort alerts once. Who does it often keeps `Triggers`."""
+    return Triggers(playbooks).triage(alerts, now)
+
+
+def _expressions(playbook: Playbook) -> Iterable[str]:
+    trigger = playbook.trigger
+    return () if trigger is None else (trigger.if_ or "", *trigger.group_by)

@@ -1,11 +1,13 @@
 """Which alerts belong to an incident, which of them still fire, and how often they came. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from halon.contracts.alert import Alert, AlertStatus
 
 MAX_MEMBERS = 1000
 """Episodes that an incident keeps apart; further ones are counted as repeats."""
+OTHERS = "others"
+"""Where repeats are counted of alerts that are not kept apart."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
@@ -16,6 +18,7 @@ class Members:
     def __init__(self) -> None:
         self._alerts: dict[str, Alert] = {}
         self._refused: set[str] = set()
+        self._repeats: dict[str, int] = {}
         self.firings = 0
         """How often a firing alert came, repeats included."""
         self.count = 0
@@ -47,6 +50,20 @@ class Members:
         """Whether there are alerts and all of them have resolved."""
         return bool(self._alerts) and all(one.status is AlertStatus.RESOLVED for one in self._alerts.values())
 
+    def count_repeats(self, firing: Mapping[str, int], ended: Mapping[str, int]) -> None:
+        """Enter what a gateway has counted instead of sending it."""
+        for episode, times in firing.items():
+            self.firings += times
+            self._repeated(episode, times)
+        for episode, times in ended.items():
+            self._repeated(episode, times)
+        self.count += sum(firing.values()) + sum(ended.values())
+
+    def told_repeats(self) -> dict[str, int]:
+        """Give how often each episode came again since this was asked last."""
+        told, self._repeats = self._repeats, {}
+        return told
+
     @property
     def firing(self) -> tuple[Alert, ...]:
         """Those that fire, as last heard of."""
@@ -71,6 +88,7 @@ class Members:
         self.count += 1
         if alert.status is AlertStatus.RESOLVED:
             if known is None or known.status is AlertStatus.RESOLVED:
+                self._repeated(episode, 1)
                 return ""
             self._alerts[episode] = alert
             return "resolved"
@@ -81,8 +99,15 @@ class Members:
         if known is None and len(self._alerts) < MAX_MEMBERS:
             first_time = episode not in self._refused
             self._refused.add(episode)
+            if not first_time:
+                self._repeated(episode, 1)
             return "taken" if first_time else ""
         self.firings += 1
+        self._repeated(episode, 1)
         if known is not None:
             self._alerts[episode] = alert
         return ""
+
+    def _repeated(self, episode: str, times: int) -> None:
+        place = episode if episode in self._repeats or len(self._repeats) < MAX_MEMBERS else OTHERS
+        self._repeats[place] = self._repeats.get(place, 0) + times

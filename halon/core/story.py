@@ -6,7 +6,7 @@ neither break the table nor plant a link.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from halon.contracts.alert import Alert, AlertStatus
@@ -20,6 +20,8 @@ from halon.core.runtime import Event, Gate
 
 MAX_LINES = 40
 MAX_CELL = 300
+COUNTS_A_RECORD = 400
+"""Episodes whose repeats one record of the audit tells: what a record holds is bounded."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
 
 
@@ -84,6 +86,18 @@ def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def repeat_events(counts: Mapping[str, int]) -> list[Event]:
+    """Say how often each alert came again, by episode."""
+    rows = list(counts.items())
+    events: list[Event] = []
+    for start in range(0, len(rows), COUNTS_A_RECORD):
+        part = dict[str, Json](rows[start : start + COUNTS_A_RECORD])
+        times = sum(times for _, times in rows[start : start + COUNTS_A_RECORD])
+        message = f"{len(part)} alerts came again, {times} times in all"
+        events.append(Event(AuditKind.ALERT_REPEATED, message, data={"times": times, "episodes": part}))
+    return events
 
 
 def alert_event(alert: Alert, news: str) -> Event | None:

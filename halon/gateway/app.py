@@ -1,7 +1,9 @@
 """The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -16,20 +18,27 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from halon.contracts.playbook import Playbook
+from halon.core.grouping import Triggers
 from halon.errors import InvalidInput, PermanentError, TransientError
 from halon.gateway.auth import Authenticator, authenticator
+from halon.gateway.bodies import Bodies, Contents
 from halon.gateway.dispatch import Dispatcher
+from halon.gateway.handover import Handover
 from halon.gateway.intake import Intake, Receipt
-from halon.gateway.parsing import AlertSource, BadJson, Parsed, bounded_problems, parse_json
+from halon.gateway.parsing import AlertSource, BadJson, bounded_problems
 from halon.gateway.problems import Refusal, describe_problems, install_problems, problems_of, retry_after
-from halon.gateway.requests import read_body, require_json
+from halon.gateway.requests import BODY_MEMORY, BodyMemory, read_body, require_json
 from halon.gateway.sources import build_source
+from halon.gateway.sparing import SparingLog
+from halon.gateway.unheeded import Unheeded
 from halon.settings import GatewaySettings, Settings
 from halon.store.store import Store
 from halon.telemetry import Telemetry
 
 BUSY_RETRY_AFTER = timedelta(seconds=2)
 UNAVAILABLE_RETRY_AFTER = timedelta(seconds=5)
+_LOOK = timedelta(seconds=1)
+"""How often is looked for counts to tell."""
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
@@ -68,11 +77,21 @@ class Door:
 class Webhooks:
     """Takes requests in, one after the other from door to receipt."""
 
-    def __init__(self, settings: GatewaySettings, doors: Mapping[str, Door], intake: Intake) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        doors: Mapping[str, Door],
+        bodies: Bodies,
+        intake: Intake,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._settings = settings
         self._doors = doors
+        self._bodies = bodies
         self._intake = intake
+        self._clock = clock
         self._slots = asyncio.Semaphore(settings.max_requests)
+        self._memory = BodyMemory(max(BODY_MEMORY, settings.max_body))
 
     async def receive(self, source: str, request: Request) -> Receipt:
         """Take in one webhook.
@@ -87,7 +106,9 @@ class Webhooks:
             # What stands in the path may be anything: only names of sources are counted by name.
             known = source if source in self._doors else "unknown"
             _refusals.add(1, {"source": known, "status": refusal.status.value})
-            log.warning("request.refused", source=known, status=refusal.status.value, reason=refusal.detail)
+            self._intake.log.warning(
+                "request.refused", source=known, status=refusal.status.value, reason=refusal.detail
+            )
             raise
 
     async def _received(self, source: str, request: Request) -> Receipt:
@@ -101,26 +122,30 @@ class Webhooks:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry_after(BUSY_RETRY_AFTER))
         async with self._slots:
             require_json(request)
-            parsed = await self._parsed(door, request)
-            try:
-                receipt = await self._intake.take(source, parsed)
-            except TransientError as error:
-                headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
-                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
-            except PermanentError as error:
-                raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
-        if parsed.rejected and not parsed.alerts:
+            with self._memory.share() as share:
+                raw = await read_body(request, self._settings.max_body, self._settings.body_timeout, share)
+                contents = self._contents(door, request, raw)
+                receipt = await self._taken(source, contents)
+        if contents.parsed.rejected and not contents.parsed.alerts:
             detail = "no alert in the body can be taken"
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=receipt.errors)
         return receipt
 
-    async def _parsed(self, door: Door, request: Request) -> Parsed:
-        raw = await read_body(request, self._settings.max_body, self._settings.body_timeout)
-        now = self._intake.clock()
+    async def _taken(self, source: str, contents: Contents) -> Receipt:
+        try:
+            return await self._intake.take(source, contents)
+        except TransientError as error:
+            headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
+        except PermanentError as error:
+            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+
+    def _contents(self, door: Door, request: Request, raw: bytes) -> Contents:
+        now = self._clock()
         if not door.auth.accepts(request.headers, raw, now):
             raise _unauthorized(door.auth)
         try:
-            return door.source.parse(parse_json(raw), dict(request.headers), now)
+            return self._bodies.read(door.source, raw, request.headers, now)
         except BadJson as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except InvalidInput as error:
@@ -151,8 +176,13 @@ def create_app(  # the six things that a gateway is made of
         name: Door(authenticator(name, source.auth), build_source(name, source))
         for name, source in settings.gateway.sources.items()
     }
-    webhooks = Webhooks(settings.gateway, doors, Intake(catalogue, dispatcher, store, clock))
+    sparing = SparingLog(log)
+    unheeded = Unheeded(store, clock)
+    handover = Handover(dispatcher, settings.gateway.dispatch_timeout, unheeded.closed)
+    intake = Intake(handover, unheeded, sparing)
+    webhooks = Webhooks(settings.gateway, doors, Bodies(Triggers(catalogue.values())), intake, clock)
     app = FastAPI(
+        lifespan=_reporting(handover, unheeded, sparing),
         title="Halon gateway",
         summary="Takes alerts in and hands them to Temporal.",
         version="1",
@@ -174,6 +204,34 @@ def create_app(  # the six things that a gateway is made of
     return app
 
 
+def _reporting(
+    handover: Handover, unheeded: Unheeded, sparing: SparingLog
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Tell what was counted, while the application runs and when it ends."""
+
+    async def keep_reporting() -> None:
+        while True:
+            await asyncio.sleep(_LOOK.total_seconds())
+            await handover.report()
+            await unheeded.report()
+            sparing.sum_up()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        task = asyncio.create_task(keep_reporting())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await handover.close()
+            await unheeded.report(everything=True)
+            sparing.sum_up()
+
+    return lifespan
+
+
 def _add_webhooks(app: FastAPI, webhooks: Webhooks) -> None:
     refusals = problems_of(400, 401, 404, 408, 413, 415, 422, 500, 503)
 
@@ -187,9 +245,11 @@ def _add_webhooks(app: FastAPI, webhooks: Webhooks) -> None:
         summary="Take alerts in",
         operation_id="receive_alerts",
     )
-    async def receive(source: str, request: Request) -> Receipt | Response:  # pyright: ignore[reportUnusedFunction]  # registered
+    async def receive(source: str, request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # registered
         try:
-            return await webhooks.receive(source, request)
+            receipt = await webhooks.receive(source, request)
+            # The model writes itself: to have FastAPI check it again takes longer than all else about a repeat.
+            return Response(receipt.model_dump_json(), status_code=202, media_type="application/json")
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
 

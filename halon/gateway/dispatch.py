@@ -1,7 +1,8 @@
 """Handing matched alerts to Temporal: signal-with-start of the incident, accepted before anybody gets a 2xx."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -20,6 +21,7 @@ from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, REMEDIATION_WO
 from halon.core.grouping import AlertGroup
 from halon.core.library import incident_input
 from halon.errors import PermanentError, TransientError
+from halon.gateway.repeats import Report
 from halon.redaction import cut_text
 
 MAX_SIGNAL = 800_000
@@ -55,6 +57,15 @@ class Dispatcher(Protocol):
         Raises:
             TransientError: they may not be; the sender has to send them again.
             PermanentError: sending them again cannot help.
+        """
+        ...
+
+    async def tell_repeats(self, report: Report) -> bool:
+        """Tell an incident how often its alerts came again; returns once that is durable, and whether one is open.
+
+        Raises:
+            TransientError: it may not be told; ask again later.
+            PermanentError: it cannot be told.
         """
         ...
 
@@ -103,20 +114,23 @@ class TemporalDispatcher:
             PermanentError: Temporal will never accept this.
         """
         starts = any(alert.status is AlertStatus.FIRING for alert in group.alerts)
-        try:
-            async with asyncio.timeout(self._timeout.total_seconds()), self._slots:
-                for batch in batches(group.alerts):
-                    if starts:
-                        await self._signal_with_start(group, batch)
-                    elif not await self._signal(group, batch):
-                        return False
-        except TimeoutError as error:
-            raise TransientError("Temporal did not accept the alerts in time", retry_after=_RETRY_AFTER) from error
-        except RPCError as error:
-            raise _translated(error) from error
-        except RuntimeError as error:  # what the client raises as long as it has never been connected
-            raise _unreachable(error) from error
+        async with self._calling():
+            for batch in batches(group.alerts):
+                if starts:
+                    await self._signal_with_start(group, batch)
+                elif not await self._signal(group.id, batch):
+                    return False
         return True
+
+    async def tell_repeats(self, report: Report) -> bool:
+        """Signal the incident, if one is open.
+
+        Raises:
+            TransientError: Temporal did not accept in time, or not at all.
+            PermanentError: Temporal will never accept this, for example because the incident has had too many signals.
+        """
+        async with self._calling():
+            return await self._signal(report.account, AlertBatch(repeats=report.firing, ends=report.resolved))
 
     async def open_work(self) -> OpenWork:
         """Ask Temporal, whose answer may be a second old.
@@ -171,9 +185,22 @@ class TemporalDispatcher:
             rpc_timeout=self._timeout,
         )
 
-    async def _signal(self, group: AlertGroup, batch: AlertBatch) -> bool:
+    @asynccontextmanager
+    async def _calling(self) -> AsyncGenerator[None]:
+        """Hold the calls of the block to the bounds, and translate what goes wrong."""
         try:
-            await self._client.get_workflow_handle(group.id).signal(ALERTS_SIGNAL, batch, rpc_timeout=self._timeout)
+            async with asyncio.timeout(self._timeout.total_seconds()), self._slots:
+                yield
+        except TimeoutError as error:
+            raise TransientError("Temporal did not accept the alerts in time", retry_after=_RETRY_AFTER) from error
+        except RPCError as error:
+            raise _translated(error) from error
+        except RuntimeError as error:  # what the client raises as long as it has never been connected
+            raise _unreachable(error) from error
+
+    async def _signal(self, group: str, batch: AlertBatch) -> bool:
+        try:
+            await self._client.get_workflow_handle(group).signal(ALERTS_SIGNAL, batch, rpc_timeout=self._timeout)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND or _no_namespace(error):
                 raise

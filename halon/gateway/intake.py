@@ -1,30 +1,26 @@
 """What happens to the alerts of one request: sort, hand over, record what nobody takes, and say what became of each."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-import structlog
 from opentelemetry import metrics
 from pydantic import BaseModel, Field
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.audit import AuditRecord
-from halon.contracts.playbook import Playbook
-from halon.core.flapping import sighting
-from halon.core.grouping import AlertGroup, Unmatched, triage
+from halon.core.grouping import Unmatched
 from halon.errors import TransientError
-from halon.gateway.dispatch import Dispatcher
-from halon.gateway.parsing import Parsed, bounded_problems
-from halon.gateway.records import NO_INCIDENT, flaw_records, reason_of, suppressed_record, unmatched_record
-from halon.store.audit import MAX_APPEND
-from halon.store.store import Store
+from halon.gateway.bodies import Contents
+from halon.gateway.handover import Handed, Handover
+from halon.gateway.parsing import bounded_problems
+from halon.gateway.records import NO_INCIDENT, Note, flaw_notes, reason_of, suppressed_note
+from halon.gateway.sparing import SparingLog
+from halon.gateway.unheeded import End, Unheeded
 
 MAX_LISTED = 100
 """Alerts that an answer tells of one by one; all are counted."""
 
-log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _alerts = _meter.create_counter("halon.gateway.alerts", description="Alerts received, by source, status and result")
 
@@ -39,6 +35,7 @@ class Fate(BaseModel):
     playbooks: list[str] = Field(default=[], description="Playbooks whose trigger takes it.")
     unmatched: str = Field(default="", description="Why no playbook takes it.")
     suppressed: str = Field(default="", description="Why nothing is done about it, although a playbook takes it.")
+    repeated: bool = Field(default=False, description="Whether it was durable already, so that it is only counted.")
 
 
 class Receipt(BaseModel):
@@ -46,6 +43,7 @@ class Receipt(BaseModel):
 
     received: int
     matched: int = Field(description="Alerts that an incident has.")
+    repeated: int = Field(default=0, description="How many of these it had already, so that they are only counted.")
     suppressed: int = Field(description="Resolved alerts of which no incident is open.")
     unmatched: int
     rejected: int
@@ -55,34 +53,26 @@ class Receipt(BaseModel):
     errors: list[str] = Field(default=[], description="One line for each alert that was rejected, naming the field.")
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """Where each alert of a request went. Alerts are told apart by identity: the same one may stand there twice."""
+@dataclass(slots=True)
+class _Verdict:
+    """What became of one alert."""
 
-    taken: Sequence[AlertGroup]
-    """Groups that an incident has."""
-    playbooks: Mapping[int, Sequence[str]]
-    """Names of the playbooks whose trigger takes an alert."""
-    unmatched: Mapping[int, Unmatched]
-    suppressed: Mapping[int, Alert]
-
-    def result(self, alert: Alert) -> str:
-        """Give the word for what became of an alert."""
-        if id(alert) in self.unmatched:
-            return "unmatched"
-        return "suppressed" if id(alert) in self.suppressed else "matched"
+    taken: list[str]
+    """Groups that have it."""
+    playbooks: list[str]
+    new: bool
+    """Whether an incident learned of it only now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in alerts for one gateway."""
 
-    catalogue: Mapping[str, Playbook]
-    dispatcher: Dispatcher
-    store: Store
-    clock: Callable[[], datetime]
+    handover: Handover
+    unheeded: Unheeded
+    log: SparingLog
 
-    async def take(self, source: str, parsed: Parsed) -> Receipt:
+    async def take(self, source: str, contents: Contents) -> Receipt:
         """Hand the alerts over and record those that come to no incident.
 
         The record comes second, so that a store that is down does not keep a remediation from starting; and it is asked
@@ -92,104 +82,122 @@ class Intake:
             TransientError: Temporal did not accept, or nothing could be made durable at all; the sender tries again.
             PermanentError: Temporal will never accept one of the incidents.
         """
-        now = self.clock()
-        triaged = triage(self.catalogue.values(), parsed.alerts, now)
-        handed = await self._dispatch(triaged.groups)
-        sorted_ = _sorted(triaged.groups, handed, triaged.unmatched)
-        ended = {
-            group.id: [sighting(alert, now) for alert in group.alerts]
-            for group, taken in zip(triaged.groups, handed, strict=True)
-            if not taken
-        }
-        records = [
-            *(unmatched_record(source, one, now) for one in sorted_.unmatched.values()),
-            *(suppressed_record(source, one, now) for one in sorted_.suppressed.values()),
-            *flaw_records(source, parsed, now),
-        ]
-        try:
-            await self._record(records)
-            if ended:
-                await self.store.groups.resolved(ended)
-        except TransientError as error:
-            if not sorted_.taken:
-                raise
-            log.warning("alerts.unrecorded", source=source, records=len(records), reason=str(error))
-        self._count(source, parsed, sorted_)
-        return _receipt(parsed, sorted_)
+        handed = await self._hand_over(contents)
+        verdicts = _verdicts(contents, handed)
+        notes = [note for _, note in contents.unmatched]
+        ends = list(_ends(contents, handed))
+        suppressed = {id(one.alert): one for one in ends if not verdicts[id(one.alert)].taken}
+        notes += (suppressed_note(source, one.alert, one.episode) for one in suppressed.values())
+        if contents.parsed.rejected or contents.parsed.truncated:
+            notes += flaw_notes(source, contents.parsed)
+        if notes or ends:
+            needed = not any(one.taken for each in handed for one in each)
+            await self._record(source, notes, ends, needed=needed)
+        for parcel, each in zip(contents.parcels, handed, strict=True):
+            self.handover.count(parcel, each)
+        receipt = _receipt(contents, verdicts)
+        self._tell(source, contents, receipt, verdicts)
+        return receipt
 
-    async def _dispatch(self, groups: Sequence[AlertGroup]) -> list[bool]:
+    async def _hand_over(self, contents: Contents) -> Sequence[Sequence[Handed]]:
         """Hand over every group, also when one fails: the others must not wait for the sender's next try."""
-        results = await asyncio.gather(*(self.dispatcher.dispatch(group) for group in groups), return_exceptions=True)
+        if len(contents.parcels) == 1:
+            return [await self.handover.hand_over(contents.parcels[0])]
+        results = await asyncio.gather(*map(self.handover.hand_over, contents.parcels), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             # When one may still succeed, the sender has to come back, whatever else went wrong.
             raise min(failures, key=lambda error: not isinstance(error, TransientError))
         return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _record(self, records: Sequence[AuditRecord]) -> None:
-        for start in range(0, len(records), MAX_APPEND):
-            await self.store.audit.append(records[start : start + MAX_APPEND], first_wins=True)
+    async def _record(self, source: str, notes: Sequence[Note], ends: Sequence[End], *, needed: bool) -> None:
+        try:
+            await self.unheeded.record(notes, ends)
+        except TransientError as error:
+            if needed:
+                raise
+            self.log.warning("alerts.unrecorded", source=source, records=len(notes), reason=str(error))
 
-    def _count(self, source: str, parsed: Parsed, sorted_: Sorted) -> None:
-        for alert in parsed.alerts:
-            _alerts.add(1, {"source": source, "status": alert.status.value, "result": sorted_.result(alert)})
+    def _tell(self, source: str, contents: Contents, receipt: Receipt, verdicts: dict[int, _Verdict]) -> None:
+        parsed = contents.parsed
+        results = Counter((alert.status.value, _result(verdicts.get(id(alert)))) for alert in parsed.alerts)
+        for (status, result), times in results.items():
+            _alerts.add(times, {"source": source, "status": status, "result": result})
         if parsed.rejected:
             _alerts.add(len(parsed.rejected), {"source": source, "status": "unknown", "result": "rejected"})
-            log.warning("alerts.rejected", source=source, problems=bounded_problems(parsed.rejected))
+            self.log.warning("alerts.rejected", source=source, problems=bounded_problems(parsed.rejected))
         if parsed.truncated:
             _alerts.add(parsed.truncated, {"source": source, "status": "unknown", "result": "truncated"})
-            log.warning("alerts.truncated", source=source, alerts=parsed.truncated)
-        log.info(
+            self.log.warning("alerts.truncated", source=source, alerts=parsed.truncated)
+        self.log.info(
             "alerts.received",
             source=source,
             alerts=len(parsed.alerts),
-            unmatched=len(sorted_.unmatched),
-            suppressed=len(sorted_.suppressed),
-            incidents=[group.id for group in sorted_.taken[:MAX_LISTED]],
+            repeated=receipt.repeated,
+            unmatched=receipt.unmatched,
+            suppressed=receipt.suppressed,
+            incidents=receipt.incidents,
         )
 
 
-def _sorted(groups: Sequence[AlertGroup], taken: Sequence[bool], unmatched: Sequence[Unmatched]) -> Sorted:
-    playbooks: dict[int, list[str]] = {}
-    for group in groups:
-        for alert in group.alerts:
-            playbooks.setdefault(id(alert), []).append(group.playbook.metadata.name)
-    kept = [group for group, is_taken in zip(groups, taken, strict=True) if is_taken]
-    somewhere = {id(alert) for group in kept for alert in group.alerts}
-    return Sorted(
-        taken=kept,
-        playbooks=playbooks,
-        unmatched={id(one.alert): one for one in unmatched},
-        suppressed={id(alert): alert for group in groups for alert in group.alerts if id(alert) not in somewhere},
-    )
+def _result(verdict: _Verdict | None) -> str:
+    if verdict is None:
+        return "unmatched"
+    return "matched" if verdict.taken else "suppressed"
 
 
-def _receipt(parsed: Parsed, sorted_: Sorted) -> Receipt:
-    incidents: dict[int, list[str]] = {}
-    for group in sorted_.taken:
-        for alert in group.alerts:
-            incidents.setdefault(id(alert), []).append(group.id)
-    return Receipt(
+def _ends(contents: Contents, handed: Sequence[Sequence[Handed]]) -> Iterator[End]:
+    """Give what resolved when no incident of its group was open."""
+    for parcel, each in zip(contents.parcels, handed, strict=True):
+        for alert, episode, one in zip(parcel.group.alerts, parcel.episodes, each, strict=True):
+            if not one.taken:
+                yield End(parcel.group.id, alert, episode, repeated=one.repeated)
+
+
+def _verdicts(contents: Contents, handed: Sequence[Sequence[Handed]]) -> dict[int, _Verdict]:
+    """Say of each alert that a playbook takes, by identity, what became of it: the same one may stand there twice."""
+    verdicts: dict[int, _Verdict] = {}
+    for parcel, each in zip(contents.parcels, handed, strict=True):
+        group = parcel.group
+        for alert, one in zip(group.alerts, each, strict=True):
+            verdict = verdicts.setdefault(id(alert), _Verdict([], [], new=False))
+            verdict.playbooks.append(group.playbook.metadata.name)
+            if one.taken:
+                verdict.taken.append(group.id)
+                verdict.new = verdict.new or not one.repeated
+    return verdicts
+
+
+def _receipt(contents: Contents, verdicts: dict[int, _Verdict]) -> Receipt:
+    parsed = contents.parsed
+    unmatched = {id(one.alert): one for one, _ in contents.unmatched}
+    given = [verdicts.get(id(alert)) for alert in parsed.alerts]
+    incidents = dict.fromkeys(group for verdict in given if verdict for group in verdict.taken)
+    return Receipt.model_construct(
         received=len(parsed.alerts) + len(parsed.rejected),
-        matched=len(parsed.alerts) - len(sorted_.unmatched) - len(sorted_.suppressed),
-        suppressed=len(sorted_.suppressed),
-        unmatched=len(sorted_.unmatched),
+        matched=sum(1 for one in given if one and one.taken),
+        repeated=sum(1 for one in given if one and one.taken and not one.new),
+        suppressed=sum(1 for one in given if one and not one.taken),
+        unmatched=sum(1 for one in given if one is None),
         rejected=len(parsed.rejected),
         truncated=parsed.truncated,
-        incidents=[group.id for group in sorted_.taken[:MAX_LISTED]],
-        alerts=[_fate(alert, sorted_, incidents.get(id(alert), [])) for alert in parsed.alerts[:MAX_LISTED]],
+        incidents=list(incidents)[:MAX_LISTED],
+        alerts=[
+            _fate(alert, verdict, unmatched.get(id(alert)))
+            for alert, verdict in zip(parsed.alerts[:MAX_LISTED], given[:MAX_LISTED], strict=True)
+        ],
         errors=bounded_problems(parsed.rejected),
     )
 
 
-def _fate(alert: Alert, sorted_: Sorted, incidents: list[str]) -> Fate:
-    unmatched = sorted_.unmatched.get(id(alert))
-    return Fate(
+def _fate(alert: Alert, verdict: _Verdict | None, unmatched: Unmatched | None) -> Fate:
+    return Fate.model_construct(
         name=alert.name,
         fingerprint=alert.fingerprint,
         status=alert.status,
-        incidents=incidents,
-        playbooks=list(sorted_.playbooks.get(id(alert), ())),
+        incidents=verdict.taken if verdict else [],
+        playbooks=verdict.playbooks if verdict else [],
         unmatched=reason_of(unmatched) if unmatched else "",
-        suppressed=NO_INCIDENT if id(alert) in sorted_.suppressed else "",
+        suppressed=NO_INCIDENT if verdict and not verdict.taken else "",
+        repeated=bool(verdict and verdict.taken and not verdict.new),
     )

@@ -39,6 +39,16 @@ class Parsed:
 class AlertSource(Protocol):
     """Reads the bodies of one sender."""
 
+    @property
+    def name(self) -> str:
+        """The source's name in the settings."""
+        ...
+
+    @property
+    def timeless(self) -> bool:
+        """Whether a body alone says what it holds, whatever the headers and the time."""
+        ...
+
     def parse(self, body: Json, headers: Mapping[str, str], now: datetime) -> Parsed:
         """Give the alerts in a body.
 

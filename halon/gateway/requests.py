@@ -1,16 +1,66 @@
 """Reading a webhook's request: what it may be, how much of it, and for how long."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import Request
 
-from halon.gateway.problems import Refusal
+from halon.gateway.problems import Refusal, retry_after
 
+BODY_MEMORY = 32 * 1024 * 1024
+"""Bytes of bodies that are being handled at the same time. Alerts take some five times the memory of their text."""
 _CLOSE = {"Connection": "close"}
 _DRAIN = timedelta(seconds=1)
 _DRAIN_FACTOR = 4
+_BUSY = timedelta(seconds=2)
+
+
+class BodyMemory:
+    """How much the bodies that are being handled may take together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    @contextmanager
+    def share(self) -> Generator["BodyShare"]:
+        """Give a request its share, until the block ends."""
+        share = BodyShare(self)
+        try:
+            yield share
+        finally:
+            self._left += share.held
+
+    def take(self, size: int) -> None:
+        """Take memory out.
+
+        Raises:
+            Refusal: 503, there is none left.
+        """
+        if size > self._left:
+            detail = "too many bytes of webhooks at the same time"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_CLOSE | retry_after(_BUSY))
+        self._left -= size
+
+
+class BodyShare:
+    """What one request holds of it."""
+
+    def __init__(self, memory: BodyMemory) -> None:
+        self._memory = memory
+        self.held = 0
+
+    def grow(self, size: int) -> None:
+        """Hold at least so much.
+
+        Raises:
+            Refusal: 503, there is none left.
+        """
+        if size > self.held:
+            self._memory.take(size - self.held)
+            self.held = size
 
 
 def require_json(request: Request) -> None:
@@ -28,14 +78,16 @@ def require_json(request: Request) -> None:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without compression")
 
 
-async def read_body(request: Request, limit: int, within: timedelta) -> bytes:
+async def read_body(request: Request, limit: int, within: timedelta, share: BodyShare) -> bytes:
     """Read at most `limit` bytes, whatever Content-Length says, and not longer than `within`.
 
     Raises:
-        Refusal: 413 or 408.
+        Refusal: 413, 408, or 503 when the bodies of all requests take too much.
         ClientDisconnect: the sender is gone.
     """
     said = request.headers.get("content-length", "")
+    if said.isdigit():
+        share.grow(min(int(said), limit))
     body = bytearray()
     size = 0
     try:
@@ -44,6 +96,7 @@ async def read_body(request: Request, limit: int, within: timedelta) -> bytes:
                 size += len(chunk)
                 if size > limit or (said.isdigit() and int(said) > limit):
                     break
+                share.grow(size)
                 body += chunk
             else:
                 return bytes(body)

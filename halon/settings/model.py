@@ -202,7 +202,7 @@ class GatewaySettings(Section):
     port: Port = 8080
     max_body: Annotated[int, Field(ge=1024, le=16 * MIB)] = MIB
     """Bytes of a request's body."""
-    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 512
     """Webhooks at the same time; more are told to come back."""
     body_timeout: Duration = timedelta(seconds=10)
     """How long a sender may take to send its body."""

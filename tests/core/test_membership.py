@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.core.membership import Members
+from halon.core.membership import MAX_MEMBERS, OTHERS, Members
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,3 +48,20 @@ def test_a_resolution_of_an_unknown_alert_changes_nothing() -> None:
     members = Members()
     members.take([alert(status=AlertStatus.RESOLVED)], frozenset())
     assert members.alerts == ()
+
+
+def test_repeats_are_told_by_alert_however_they_came_and_each_once() -> None:
+    members, one, end = Members(), alert(), alert(status=AlertStatus.RESOLVED)
+    members.take([one, one, end, end], frozenset({one.episode}))
+    members.count_repeats({one.episode: 5, "other": 2}, {one.episode: 1})
+    assert members.told_repeats() == {one.episode: 8, "other": 2}
+    assert members.told_repeats() == {}
+    assert (members.firings, members.count) == (9, 12)
+
+
+def test_the_repeats_of_more_alerts_than_are_kept_apart_are_counted_together() -> None:
+    members = Members()
+    members.count_repeats({f"e{n}": 1 for n in range(MAX_MEMBERS)}, {})
+    members.count_repeats({"more": 2, "still more": 3, "e7": 1}, {})
+    told = members.told_repeats()
+    assert (len(told), told[OTHERS], told["e7"]) == (MAX_MEMBERS + 1, 5, 2)

@@ -16,6 +16,7 @@ from halon.contracts.playbook import Playbook
 from halon.core.grouping import AlertGroup
 from halon.gateway.app import create_app
 from halon.gateway.dispatch import OpenWork
+from halon.gateway.repeats import Report
 from halon.gateway.serve import server
 from halon.settings.loading import parse_settings
 from halon.store.engine import open_database
@@ -66,6 +67,7 @@ class RememberingDispatcher:
     """Accepts groups, or fails as it is told to."""
 
     groups: list[AlertGroup] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     error: Exception | None = None
     gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +84,13 @@ class RememberingDispatcher:
             self.groups.append(group)
             return True
         return False
+
+    async def tell_repeats(self, report: Report) -> bool:
+        if self.error is not None:
+            raise self.error
+        if self.open:
+            self.reports.append(report)
+        return self.open
 
     async def open_work(self) -> OpenWork:
         if self.error is not None:

@@ -23,6 +23,7 @@ async def test_an_alert_reaches_the_incident_of_its_playbook(gateway: Gateway) -
             "playbooks": ["crashloop-rollback"],
             "unmatched": "",
             "suppressed": "",
+            "repeated": False,
         }
     ]
     (alert,) = group.alerts
@@ -46,12 +47,12 @@ async def test_firing_and_resolved_alerts_of_one_body_go_to_their_incidents_in_o
     assert receipt["alerts"][3]["unmatched"] == "no trigger names it"
 
 
-async def test_the_same_webhook_again_has_the_same_episode_and_incident(gateway: Gateway) -> None:
-    await gateway.post(webhook(firing()))
-    await gateway.post(webhook(firing()))
-    first, second = gateway.dispatcher.groups
-    assert first.id == second.id
-    assert first.alerts[0].episode == second.alerts[0].episode
+async def test_the_same_webhook_again_is_durable_already_and_says_so(gateway: Gateway) -> None:
+    first, second = [(await gateway.post(webhook(firing()))).json() for _ in range(2)]
+    (group,) = gateway.dispatcher.groups
+    assert first["incidents"] == second["incidents"] == [group.id]
+    assert [(one["matched"], one["repeated"]) for one in (first, second)] == [(1, 0), (1, 1)]
+    assert [one["alerts"][0]["repeated"] for one in (first, second)] == [False, True]
 
 
 async def test_alerts_that_the_sender_left_out_are_counted_and_recorded(gateway: Gateway) -> None:
@@ -81,9 +82,10 @@ async def test_a_body_without_alerts_is_taken(gateway: Gateway) -> None:
 async def test_a_fingerprint_that_is_missing_is_made_from_the_labels(gateway: Gateway) -> None:
     alert = firing()
     del alert["fingerprint"]
-    await gateway.post(webhook(alert, alert, alert | {"labels": alert["labels"] | {"pod": "cart-2"}}))
-    one, same, other = gateway.dispatcher.groups[0].alerts
-    assert one.fingerprint == same.fingerprint != other.fingerprint
+    receipt = (await gateway.post(webhook(alert, alert, alert | {"labels": alert["labels"] | {"pod": "2"}}))).json()
+    assert [one["repeated"] for one in receipt["alerts"]] == [False, True, False]
+    one, other = gateway.dispatcher.groups[0].alerts
+    assert one.fingerprint != other.fingerprint
 
 
 async def test_long_annotations_are_cut_and_the_alert_is_taken(gateway: Gateway) -> None:
@@ -144,6 +146,6 @@ async def test_one_alert_that_cannot_be_taken_does_not_hold_up_the_others(gatewa
 
 
 async def test_an_answer_tells_of_a_hundred_alerts_and_counts_all(gateway: Gateway) -> None:
-    receipt = (await gateway.post(webhook(*[firing(pod=f"cart-{n}") for n in range(150)]))).json()
-    assert (receipt["received"], len(receipt["alerts"])) == (150, 100)
-    assert len(gateway.dispatcher.groups[0].alerts) == 150
+    receipt = (await gateway.post(webhook(*[firing() | {"fingerprint": f"{n}"} for n in range(150)]))).json()
+    assert (receipt["received"], receipt["matched"], len(receipt["alerts"])) == (150, 150, 100)
+    assert [len(group.alerts) for group in gateway.dispatcher.groups] == [100, 50]

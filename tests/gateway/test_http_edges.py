@@ -283,10 +283,12 @@ async def test_openapi_says_what_really_comes(gateway: Gateway) -> None:
         await gateway.post(GOOD.encode(), content_type="text/plain"),
         await gateway.post({}),
     ]
+    other = webhook(firing() | {"fingerprint": "other"})
     gateway.dispatcher.error = TransientError("down")
-    answers.append(await gateway.post(GOOD.encode()))
+    answers.append(await gateway.post(other))
     gateway.dispatcher.error = PermanentError("never")
-    answers.append(await gateway.post(GOOD.encode()))
+    answers.append(await gateway.post(other))
+    gateway.dispatcher.error = None
     assert [answer.status_code for answer in answers] == [202, 400, 401, 404, 413, 415, 422, 503, 500]
     assert all(described(answer, operation["responses"]) for answer in answers)
     late = (await raw(gateway, HALF_A_BODY)).partition(b"\r\n\r\n")

@@ -22,6 +22,7 @@ from halon.contracts.plan import Effect
 from halon.core.grouping import AlertGroup
 from halon.errors import TransientError
 from halon.gateway.dispatch import MAX_SIGNAL, TemporalDispatcher, batches, details
+from halon.gateway.repeats import Report
 
 QUEUE = "gateway-tests"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -46,6 +47,7 @@ class RememberingIncident:
     @workflow.signal
     def alerts(self, batch: AlertBatch) -> None:
         self.seen.extend(f"{alert.fingerprint}/{alert.status.value}" for alert in batch.alerts)
+        self.seen.extend(f"{episode} {times} times" for episode, times in [*batch.repeats.items(), *batch.ends.items()])
         self.sizes.append(len(batch.alerts))
 
     @workflow.signal
@@ -120,6 +122,14 @@ async def test_an_incident_that_has_closed_is_followed_by_a_new_one(client: Clie
     assert await handle.result() == [group().id]
     await one.dispatch(group(alert(2)))
     assert (await remembered(client, group().id))[0] == ["2/firing"]
+
+
+async def test_counts_reach_an_open_incident_and_start_none(client: Client) -> None:
+    one, report = dispatcher(client), Report(group().id, {"a": 3}, {"b": 2})
+    assert not await one.tell_repeats(report)
+    await one.dispatch(group(alert(1)))
+    assert await one.tell_repeats(report)
+    assert (await remembered(client, group().id))[0] == ["1/firing", "a 3 times", "b 2 times"]
 
 
 async def test_alerts_that_are_all_resolved_start_nothing(client: Client) -> None:

@@ -52,6 +52,32 @@ async def test_repeats_and_a_second_pod_of_the_same_cause_change_nothing_twice(e
     assert (await engine.store.incidents.get(FIRST)).alert_count == 7
 
 
+async def test_repeats_that_a_gateway_has_counted_are_in_the_story_and_the_sum_is_right(engine: Engine) -> None:
+    playbook = book([APPROVED, LOOK])
+    handle = await engine.fire(playbook, alert(), alert(2))
+    await engine.waiting(FIRST)
+    await engine.fire(playbook, alert())
+    counts = {"repeats": {alert().episode: 40, alert(2).episode: 7}, "ends": {alert(3).episode: 2}}
+    await handle.signal("alerts", counts)
+    await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+    await handle.result()
+    assert (await engine.store.incidents.get(FIRST)).alert_count == 52
+    records = await engine.store.audit.records(FIRST)
+    told = [record for record in records if record.kind is AuditKind.ALERT_REPEATED]
+    assert [record.data for record in told] == [
+        {"times": 50, "episodes": {alert().episode: 41, alert(2).episode: 7, alert(3).episode: 2}}
+    ]
+    assert told[0].message == "3 alerts came again, 50 times in all"
+    assert records.index(told[0]) < [record.kind for record in records].index(AuditKind.INCIDENT_CLOSED)
+
+
+async def test_counted_repeats_make_up_the_number_that_a_trigger_asks_for(engine: Engine) -> None:
+    playbook = book([DIM, LOOK], trigger={**TRIGGER, "after": {"count": 3, "within": "10m"}})
+    handle = await engine.fire(playbook, alert())
+    await handle.signal("alerts", {"repeats": {alert().episode: 2}})
+    assert (await handle.result()).outcome is Outcome.REMEDIATED
+
+
 async def test_a_late_repeat_of_what_was_handled_starts_nothing_and_is_told(engine: Engine) -> None:
     playbook = book([DIM, LOOK])
     await (await engine.fire(playbook, alert())).result()

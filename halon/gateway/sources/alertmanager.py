@@ -42,8 +42,10 @@ class _Alert(_Wire):
 class Alertmanager:
     """The source `alertmanager`."""
 
+    timeless = True
+
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def parse(self, body: Json, headers: Mapping[str, str], now: datetime) -> Parsed:
         """Give the alerts of one webhook.
@@ -74,7 +76,7 @@ class Alertmanager:
         if not name:
             raise InvalidInput(f"{where}.labels.alertname: the alert has no name")
         alert = Alert.model_construct(
-            source=self._name,
+            source=self.name,
             name=name,
             fingerprint=one.fingerprint or digest(dict(one.labels))[:16],
             status=one.status,

@@ -30,7 +30,8 @@ class Generic:
     """A source that the settings describe."""
 
     def __init__(self, name: str, fields: GenericMap) -> None:
-        self._name = name
+        self.name = name
+        self.timeless = "headers" not in fields.model_dump_json()
         self._fields = fields
 
     def parse(self, body: Json, headers: Mapping[str, str], now: datetime) -> Parsed:
@@ -78,7 +79,7 @@ class Generic:
         name, labels = _text(value("name")), _texts(value("labels"), f"{where}: `map.labels`")
         ends_at = value("ends_at")
         alert = Alert.model_construct(
-            source=self._name,
+            source=self.name,
             name=name,
             fingerprint=_text(value("fingerprint")) or digest([name, dict(labels)])[:16],
             status=_status(value("status"), where),
