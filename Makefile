@@ -11,9 +11,10 @@ APPROVE ?=
 ARGS ?=
 WORKERS ?= auto
 SEEDS ?= 1,2
-ALERTS ?= 100000
+RUNS ?= 500
+SEED ?= 1
 
-.PHONY: help setup demo up test lint format types contracts check schema bench storm crash histories wheel lock pre-commit ci clean
+.PHONY: help setup demo up test lint format types contracts check schema bench storm crash chaos histories wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ test: setup  ## every test; ARGS='-k rollback' for some of them, WORKERS=0 for o
 
 crash: setup  ## kill -9 at seeded points of runs; SEEDS=7,8,9 chooses them
 	@HALON_CRASH_SEEDS=$(SEEDS) $(BIN)/pytest -v tests/e2e/test_crash.py $(ARGS)
+
+chaos: setup  ## kill -9 and a cut API under every shipped playbook; RUNS=20 SEED=7 for some of the runs
+	@$(BIN)/python tests/chaos/chaos.py --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 histories: setup  ## record histories of today's workflows into tests/histories/NAME, to be replayed for ever
 	@$(BIN)/python tests/histories/record.py $(NAME)

@@ -28,6 +28,7 @@ from halon.contracts.ledger import (
     Release,
 )
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.core.length import Length
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from workflows.desk import Desk
 
@@ -63,6 +64,7 @@ class TemporalRuntime:
         self._on_change = on_change
         self._permit = Permit(holder=self.holder, playbook=playbook)
         self._granted = False
+        self._length = Length()
         self.cleared = False
         """Whether all of the incident's alerts have resolved; the workflow's handler sets it."""
 
@@ -181,6 +183,10 @@ class TemporalRuntime:
         self._on_event(event)
 
     async def _run(self, name: str, request: Any, answer: type[T], within: timedelta, summary: str) -> T:
+        info = workflow.info()
+        too_long = self._length.exhausted(info.get_current_history_length(), info.get_current_history_size())
+        if too_long:
+            raise ActionFailed(too_long, kind="invalid_input")  # nothing was sent
         try:
             found: T = await workflow.execute_activity(
                 name,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry import metrics
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -35,6 +36,13 @@ from halon.kit.permits import Objection
 from halon.settings import Settings
 
 _SLOWEST_POLL = 10
+_meter = metrics.get_meter("halon.guards")
+_admissions = _meter.create_counter(
+    "halon.guards.admissions", description="Runs that asked the guards, by playbook and result"
+)
+_objections = _meter.create_counter(
+    "halon.guards.objections", description="Writes that were held or refused at the last moment, by playbook and result"
+)
 
 
 class Guards:
@@ -71,6 +79,8 @@ class Guards:
             answer = await self._ledger.admit(request.model_copy(update=changed))
         except PermanentError as error:
             raise ApplicationError(str(error), type="refused", non_retryable=True) from error
+        result = "granted" if answer.granted and not refused else "refused"
+        _admissions.add(1, {"playbook": request.playbook, "result": result})
         overridden = tuple(f"it overrides the {one}" for one in frozen) if request.freeze == "override" else ()
         return answer.model_copy(
             update={
@@ -104,6 +114,12 @@ class Guards:
         Raises:
             TransientError: nobody can be asked, so nothing may be written.
         """
+        found = await self._objection(permit, plan)
+        if found is not None:
+            _objections.add(1, {"playbook": permit.playbook, "result": found.status})
+        return found
+
+    async def _objection(self, permit: Permit, plan: Plan) -> Objection | None:
         described, permits = await asyncio.gather(self._described(permit.holder), self._ledger.permits())
         if described is None or described.status is not WorkflowExecutionStatus.RUNNING:
             return Objection("refused", f"the run {permit.holder.workflow} has ended: nothing may be written for it")

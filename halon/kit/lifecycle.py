@@ -94,8 +94,9 @@ class Lifecycle:
                 return Applied(status="already", ours=ours, reason=f"{plan.summary}: done already, {who}")
             difference = _difference(expected=plan.after if ours else plan.before, there=there)
             if ours:
-                reason = f"it was applied earlier under this key and then changed by somebody else: {difference}"
-                return Applied(status="refused", reason=reason)
+                # It took effect, so the run must own it: confirming finds the other change, and undoing asks about it.
+                reason = f"{plan.summary}: done by an earlier attempt, and changed by somebody else since: {difference}"
+                return Applied(status="already", reason=reason)
             if not _same(there, plan.before):
                 drift = await self._fresh(change, request.now)
                 return Applied(status="drift", reason=f"it changed since the plan was made: {difference}", drift=drift)

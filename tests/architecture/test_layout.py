@@ -50,7 +50,7 @@ def test_what_a_wheel_ships_is_marked_as_typed() -> None:
 
 
 def test_files_are_tested_where_the_tree_has_them() -> None:
-    about_the_whole = {"architecture", "conformance", "deploy", "e2e", "histories"}
+    about_the_whole = {"architecture", "chaos", "conformance", "deploy", "e2e", "histories"}
     there = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and not path.name.startswith("_")}
     packages = {path.parent.name for path in (ROOT / "halon").glob("*/__init__.py")}
     modules = {path.stem for path in (ROOT / "halon").glob("*.py")}

@@ -135,6 +135,31 @@ async def test_a_lost_reply_has_its_effect_and_a_lost_request_has_none(api: Api,
     assert cluster.faults.hits == 2
 
 
+async def test_a_late_request_has_its_effect_when_its_sender_is_gone(api: Api, cluster: DemoCluster) -> None:
+    cluster.faults.inject(Fault(kind=FaultKind.LATE, method="PATCH", seconds=0.05))
+    with pytest.raises(httpx.TransportError):
+        await api.patch(CART, {"spec": {"replicas": 5}})
+    assert (await api.get(CART))["spec"]["replicas"] == 2
+    await api.until(CART, lambda found: found["spec"]["replicas"] == 5)
+
+
+async def test_a_fault_lets_as_many_requests_pass_as_it_says(api: Api, cluster: DemoCluster) -> None:
+    cluster.faults.inject(Fault(kind=FaultKind.STATUS, path="/deployments/cart$", skip=2))
+    assert [(await api.http.get(CART)).status_code for _ in range(4)] == [200, 200, 503, 200]
+
+
+async def test_the_journal_tells_what_was_before_a_write_and_what_after(api: Api, cluster: DemoCluster) -> None:
+    await api.patch(CART, {"spec": {"replicas": 5}})
+    (entry,) = cluster.journal.changes()
+    assert entry.before is not None
+    assert entry.after is not None
+    assert (entry.before["spec"]["replicas"], entry.after["spec"]["replicas"]) == (2, 5)
+    await api.http.delete(CART)
+    gone = cluster.journal[1]
+    assert (gone.before or {})["spec"]["replicas"] == 5
+    assert gone.after is None
+
+
 async def test_a_refusal_on_request_comes_as_often_as_asked_and_says_when_to_come_back(
     api: Api, cluster: DemoCluster
 ) -> None:

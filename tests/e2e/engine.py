@@ -74,11 +74,23 @@ class Engine:
         process.kill()
         await process.wait()
 
+    def send_signal(self, part: Part, number: signal.Signals) -> None:
+        """Stop a process where it is, or have it go on."""
+        self._processes[part].send_signal(number)
+
+    def ended(self) -> list[str]:
+        """The processes that ended by themselves, with their exit codes."""
+        return [
+            f"{part} ({process.returncode})"
+            for part, process in self._processes.items()
+            if process.returncode is not None
+        ]
+
     async def stop(self) -> None:
         """End what still runs, the server last."""
         for part in reversed(PARTS):
             process = self._processes.pop(part, None)
-            if process is not None:
+            if process is not None and process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
                     await asyncio.wait_for(process.wait(), 20)

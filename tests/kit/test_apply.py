@@ -47,13 +47,13 @@ async def test_what_somebody_else_did_meanwhile_is_not_ours(valves: Valves) -> N
     assert valves.writes == []
 
 
-async def test_what_was_changed_again_after_us_is_not_overwritten(valves: Valves) -> None:
+async def test_what_was_changed_again_after_us_is_ours_to_answer_for_and_not_overwritten(valves: Valves) -> None:
     plan = await life(valves).plan(plan_request(3))
     await life(valves).apply(apply_request(plan))
     valves.turn(5)
     applied = await life(valves).apply(apply_request(plan))
-    assert applied.status == "refused"
-    assert "changed by somebody else" in applied.reason
+    assert (applied.status, applied.ours) == ("already", True)
+    assert "changed by somebody else since: position is 5, expected 3" in applied.reason
     assert (valves.position, valves.writes) == (5, [3])
 
 

@@ -27,7 +27,7 @@ from halon.contracts.plan import Row, Settlement
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, RunStatus
 from halon.core.ids import run_id
-from halon.kit.action import Change, Output, Proposal, Read, State
+from halon.kit.action import Change, Notice, Output, Proposal, Read, State
 from halon.kit.env import Env
 from halon.kit.registry import Registry
 from halon.settings import Settings
@@ -47,6 +47,7 @@ class Lamp:
     level: int = 9
     mark: str = ""
     writes: list[int] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     lit: bool = True
     """Whether looking at it shows what it should."""
     stuck: asyncio.Event | None = None
@@ -114,7 +115,27 @@ class Look(Read[Seen]):
         return Seen(lit=env.get(Lamp).lit)
 
 
-ACTIONS = Registry({"lamp.dim": Dim, "lamp.look": Look})
+class Told(Output):
+    addresses: int
+
+
+class Tell(Notice[Told]):
+    """Tell a channel, as `notify.send` does."""
+
+    example: ClassVar[JsonObject] = {"to": "stage", "title": "It is dark"}
+    to: str
+    title: str
+    severity: str = "info"
+
+    def target(self) -> str:
+        return f"notify/{self.to}"
+
+    async def run(self, env: Env) -> Told:
+        env.get(Lamp).told.append(f"{self.to}: {self.title}")
+        return Told(addresses=1)
+
+
+ACTIONS = Registry({"lamp.dim": Dim, "lamp.look": Look, "notify.send": Tell})
 DIM: dict[str, Any] = {"id": "dim", "uses": "lamp.dim", "with": {"to": 1}}
 LOOK: dict[str, Any] = {
     "id": "look", "verify": {"uses": "lamp.look"}, "until": "${{ result.lit }}", "every": "1s", "within": "5s"

@@ -192,6 +192,41 @@ async def test_what_a_run_held_that_is_gone_comes_free_when_nothing_can_write_an
     assert (await (await engine.fire(book([DIM, LOOK], **LOCKED), alert(2))).result()).outcome is Outcome.REMEDIATED
 
 
+async def test_a_pause_holds_also_when_the_store_is_down(real_time_engine: Engine) -> None:
+    engine = real_time_engine
+    await engine.fire(book([APPROVED, LOOK]), alert())
+    await engine.waiting(FIRST)
+    await engine.store.close()
+    answer = await engine.ledger.pause(Pause(by="ben@example.com", reason="the store is down"))
+    assert answer.done
+    await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+    await until(lambda: _is_held(engine))
+    assert engine.lamp.writes == []
+
+
+async def test_a_storm_is_told_once_and_its_runs_wait_for_people(tmp_path: Path) -> None:
+    channels = {"on-call": [{"env": "NOWHERE"}]}
+    given = {"storm": {"incidents": 2, "within": "10m", "notify": ["on-call"]}, "notify": {"channels": channels}}
+    async with running(tmp_path, await real_server(), Settings.model_validate(given)) as engine:
+        handles = [
+            await engine.fire(book([DIM, LOOK]), alert(number), group=f"{group}-0000000000")
+            for number, group in enumerate(("one", "two"), start=1)
+        ]
+        assert [(await one.result()).outcome for one in handles] == [Outcome.REMEDIATED, Outcome.UNNECESSARY]
+        for number, group in enumerate(("three", "four"), start=3):
+            await engine.fire(book([{**DIM, "with": {"to": number}}, LOOK]), alert(number), group=f"{group}-0000000000")
+            status = await engine.waiting(f"{group}-0000000000-{alert(number).episode[:8]}")
+            assert "there is a storm of incidents since" in status.gates[0].message
+        await until(lambda: _told(engine))
+        assert engine.lamp.writes == [1]
+        told = "on-call: A storm: more than 2 new incidents within 10m; automatic changes need a person's approval"
+        assert engine.lamp.told == [f"{told} until it has passed"]
+
+
+async def _told(engine: Engine) -> bool:
+    return bool(engine.lamp.told)
+
+
 async def test_a_ledger_that_was_terminated_goes_on_with_what_it_knew(real_time_engine: Engine) -> None:
     engine = real_time_engine
     await engine.ledger.pause(Pause(by="ben@example.com", reason="the API is being moved"))

@@ -28,6 +28,18 @@ class Edge:
         self._access = access
         self._journal = journal
         self._faults = faults
+        self._late: set[asyncio.Task[None]] = set()
+
+    @property
+    def late(self) -> int:
+        """How many requests are still under way although their senders have given them up."""
+        return len(self._late)
+
+    async def close(self) -> None:
+        """Give up the requests that are still under way."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer any request, with the fault that waits for it."""
@@ -36,6 +48,10 @@ class Edge:
         if fault is None:
             return await self._answer(request)
         if fault.kind is FaultKind.LOSE_REQUEST:
+            return _cut(request)
+        if fault.kind is FaultKind.LATE:
+            await request.read()  # while the connection is there
+            self._answer_later(request, fault.seconds)
             return _cut(request)
         if fault.kind is FaultKind.STATUS:
             return _refused(fault)
@@ -49,6 +65,17 @@ class Edge:
         elif fault.kind is FaultKind.PARTIAL:
             response = await _half(request, response)
         return response
+
+    def _answer_later(self, request: web.Request, seconds: float) -> None:
+        """Carry a request out when its sender has long gone."""
+
+        async def answer() -> None:
+            await asyncio.sleep(seconds)
+            await self._answer(request)
+
+        task = asyncio.create_task(answer(), name="demo-cluster-late-request")
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:

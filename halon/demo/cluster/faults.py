@@ -1,9 +1,11 @@
 """Faults on request: lost requests, lost replies, refusals, delays and broken-off replies, for tests of crashes.
 
-A fault is for the next `count` requests that it matches; the first fault in order of injection wins.
+A fault lets the next `skip` requests that it matches pass and is for the `count` after those; the first fault in order
+of injection wins.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
@@ -29,6 +31,8 @@ class FaultKind(Enum):
     """The request is carried out, and its answer waits for `seconds`."""
     PARTIAL = "partial"
     """The request is carried out, and half of the answer arrives."""
+    LATE = "late"
+    """The connection is closed, and the request is carried out `seconds` later: it was under way in the network."""
 
 
 def _pattern(text: str) -> str:
@@ -47,6 +51,7 @@ class Fault(BaseModel):
     kind: FaultKind
     method: Annotated[str, AfterValidator(_pattern)] = ".*"
     path: Annotated[str, AfterValidator(_pattern)] = ""
+    skip: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=1)] = 1
     status: Annotated[int, Field(ge=400, le=599)] = 503
     retry_after: Annotated[int, Field(ge=0)] | None = None
@@ -60,6 +65,7 @@ class Fault(BaseModel):
 @dataclass(slots=True)
 class _Armed:
     fault: Fault
+    skip: int
     left: int
 
 
@@ -68,12 +74,17 @@ class Faults:
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
-        self.hits = 0
+        self.met: Counter[FaultKind] = Counter()
+        """How many requests met a fault, by kind."""
+
+    @property
+    def hits(self) -> int:
         """How many requests met a fault."""
+        return self.met.total()
 
     def inject(self, fault: Fault) -> None:
         """Let a fault wait for its requests."""
-        self._armed.append(_Armed(fault, fault.count))
+        self._armed.append(_Armed(fault, fault.skip, fault.count))
 
     def clear(self) -> None:
         """Disarm every fault."""
@@ -83,8 +94,11 @@ class Faults:
         """Find the fault for a request, and count it down."""
         for armed in self._armed:
             if armed.fault.matches(method, path):
+                if armed.skip:
+                    armed.skip -= 1
+                    continue
                 armed.left -= 1
-                self.hits += 1
+                self.met[armed.fault.kind] += 1
                 if armed.left <= 0:
                     self._armed.remove(armed)
                 return armed.fault
@@ -92,7 +106,9 @@ class Faults:
 
     def as_json(self) -> list[Json]:
         """List the faults that still wait, with the number of requests that each is for."""
-        return [{**armed.fault.model_dump(mode="json"), "count": armed.left} for armed in self._armed]
+        return [
+            {**armed.fault.model_dump(mode="json"), "skip": armed.skip, "count": armed.left} for armed in self._armed
+        ]
 
 
 def read_fault(body: Json) -> Fault:

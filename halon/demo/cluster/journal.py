@@ -15,7 +15,8 @@ class Entry:
     """One accepted request that may change something.
 
     `changed` is false for a dry run and for a write that found the object as it wanted it; `resource_version` is the
-    object's afterwards.
+    object's afterwards. `before` and `after` are the whole object with all its values, None where there was none, as
+    they were at the moment of the write, so that an effect can be told from the request that asked for it.
     """
 
     sequence: int
@@ -32,6 +33,8 @@ class Entry:
     media_type: str
     body: Any
     resource_version: str
+    before: Json | None = None
+    after: Json | None = None
 
     def as_json(self) -> Json:
         """Write the entry for HTTP."""

@@ -87,6 +87,7 @@ class Rest:
         return json_response(format_of(self._world, call, as_table=as_table)(obj))
 
     def _write(self, call: Call, body: Any) -> web.Response:  # as the client sent it
+        before = self._there(call.target)
         match call.verb, call.subresource:
             case "create", "" if not call.target.name:
                 written = self._writes.create(call.target, _object(body), call.write_options())
@@ -107,7 +108,7 @@ class Rest:
                 return self._delete_collection(call, _object(body or {}))
             case _:
                 raise method_not_allowed()
-        self._record(call, body, written)
+        self._record(call, body, written, before=before)
         status = HTTPStatus.CREATED if written.created else HTTPStatus.OK
         return json_response(written.obj, status, _warnings(written))
 
@@ -123,7 +124,7 @@ class Rest:
         expected = child(body, "preconditions")
         preconditions = Preconditions(str(expected.get("uid") or ""), str(expected.get("resourceVersion") or ""))
         obj, left = self._writes.delete(call.target, how, preconditions, options)
-        self._record(call, body, Written(left or obj, changed=not options.dry_run), dry_run=options.dry_run)
+        self._record(call, body, Written(left or obj, changed=not options.dry_run), dry_run=options.dry_run, before=obj)
         if call.target.resource.kind in _RETURNED_WHEN_DELETED:
             return json_response(left or obj)
         if left is not None and not options.dry_run:
@@ -142,7 +143,13 @@ class Rest:
         self._record(call, body, Written(listed, changed=bool(gone) and not options.dry_run), dry_run=options.dry_run)
         return json_response({**listed, "items": gone})
 
-    def _record(self, call: Call, body: Any, written: Written, *, dry_run: bool | None = None) -> None:
+    def _there(self, target: Target) -> Json | None:
+        """Give the object that a write is about, as it is now."""
+        return self._world.store.get(target.resource, target.namespace, target.name) if target.name else None
+
+    def _record(
+        self, call: Call, body: Any, written: Written, *, dry_run: bool | None = None, before: Json | None = None
+    ) -> None:
         resource, target = call.target.resource, call.target
         if dry_run is None:
             evicted = call.subresource == "eviction" and not written.changed
@@ -162,6 +169,8 @@ class Rest:
             media_type=call.media_type,
             body=body,
             resource_version=str(child(written.obj, "metadata").get("resourceVersion") or ""),
+            before=before,
+            after=self._there(replace(target, name=target.name or name_of(written.obj))),
         )
         self._journal.append(entry)
 

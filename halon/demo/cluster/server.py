@@ -59,6 +59,7 @@ class DemoCluster:
         self._ends = contextlib.AsyncExitStack()
         self._directory = Path()
         self._ca = b""
+        self._edge: Edge | None = None
         self.journal = Journal()
         self.faults = Faults()
         self.admin_token = self._access.add(ADMIN, admin_token)
@@ -92,17 +93,23 @@ class DemoCluster:
         self._ca = authority.cert_pem.bytes()
         self.ca_file.write_bytes(self._ca)
         rest = Rest(self._world, self._kubelet, self.journal)
-        edge = Edge(rest, self._access, self.journal, self.faults)
+        edge = self._edge = Edge(rest, self._access, self.journal, self.faults)
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", edge.handle)
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE)
         await runner.setup()
         ends.push_async_callback(runner.cleanup)
         ends.callback(self._world.store.close)
+        ends.push_async_callback(edge.close)
         site = web.TCPSite(runner, _HOST, self._port, ssl_context=context)
         await site.start()
         self.url = f"https://{_HOST}:{runner.addresses[0][1]}"
         self._write_kubeconfig(self.kubeconfig, {"admin": self.admin_token, "read-only": self.read_only_token})
+
+    @property
+    def late(self) -> int:
+        """How many requests are still under way by a fault, although their senders have given them up."""
+        return self._edge.late if self._edge is not None else 0
 
     @property
     def ca_file(self) -> Path:
