@@ -13,6 +13,7 @@ WORKERS ?= auto
 SEEDS ?= 1,2
 RUNS ?= 500
 SEED ?= 1
+ALERTS ?= 100000
 
 .PHONY: help setup demo up test lint format types contracts check schema bench storm crash chaos histories wheel lock pre-commit ci clean
 
