@@ -261,6 +261,8 @@ async def storm(alerts: int, samples: int) -> dict[str, Any]:
                 "data_dir": str(root / "data"),
                 "playbooks": [str(root / "playbooks")],
                 "kubernetes": {"default": "demo", "clusters": {"demo": {"kubeconfig": str(cluster.kubeconfig)}}},
+                # Otherwise a person would have to approve each change: what is measured is how long Halon takes.
+                "storm": {"incidents": 1000},
                 "gateway": {"port": port, "sources": {"alertmanager": source}},
             }
             (root / "halon.yaml").write_text(json.dumps(settings))

@@ -165,22 +165,30 @@ class Handover:
             if one.taken and one.repeated:
                 self._repeats.count(parcel.group.id, episode, alert.status, longest=longest)
 
-    async def report(self, *, everything: bool = False) -> None:
-        """Tell incidents how often their alerts came again, one after the other."""
-        for account in self._repeats.all() if everything else self._repeats.due():
-            for told in list(self._repeats.take(account)):
-                await self._told(told)
-            if not everything:
-                await asyncio.sleep(_REPORT_PAUSE.total_seconds())
+    async def report(self) -> None:
+        """Tell incidents how often their alerts came again, one after the other, as far as it is time."""
+        for account in self._repeats.due():
+            await self._tell(account)
+            await asyncio.sleep(_REPORT_PAUSE.total_seconds())
 
     async def close(self) -> None:
-        """Tell what was counted, as far as Temporal takes it within a few seconds."""
+        """Tell all that was counted, as far as Temporal takes it within a few seconds. The rest is handed on."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_REPORTS.total_seconds()):
-                await self.report(everything=True)
+                await asyncio.gather(*map(self._tell, self._repeats.all()))
         for account in self._repeats.all():
             for left in self._repeats.take(account):
                 self._closed(left)
+
+    async def _tell(self, account: str) -> None:
+        reports = deque(self._repeats.take(account))
+        try:
+            while reports:
+                await self._told(reports[0])
+                reports.popleft()
+        finally:
+            for report in reports:  # only when it is cut off: told twice is better than not told
+                self._repeats.put_back(report)
 
     def _told_as(self, group: AlertGroup, alert: Alert, episode: str) -> _Item | bool | None:
         """Give the item that carries the same alert, or whether an incident has it; None when it is to be sent."""

@@ -277,6 +277,22 @@ async def test_the_end_of_the_gateway_loses_no_count() -> None:
     assert bench.closed == [Report("g", {alert().episode: 1}, {})]
 
 
+async def test_a_report_that_hangs_at_the_end_is_handed_on_like_those_behind_it() -> None:
+    class Hanging(RememberingDispatcher):
+        async def tell_repeats(self, report: Report) -> bool:
+            if report.account == "hangs":
+                await asyncio.Event().wait()
+            return await super().tell_repeats(report)
+
+    bench = Bench(Hanging())
+    for group in ("hangs", "other"):
+        for _ in range(3):
+            await bench.give(alert(), group=group)
+    await bench.handover.close()
+    assert [report.account for report in bench.dispatcher.reports] == ["other"]
+    assert bench.closed == [Report("hangs", {alert().episode: 2}, {})]
+
+
 async def test_a_trigger_that_counts_gets_its_repeats_at_once() -> None:
     bench = Bench()
     assert [await bench.give(alert(), book=COUNTED) for _ in range(4)] == [[NEW]] * 3 + [[REPEATED]]
