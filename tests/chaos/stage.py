@@ -29,7 +29,7 @@ NOT_NOW = (RPCError, RuntimeError, TimeoutError, HalonError, httpx.HTTPError, Wo
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _OURS = "WorkflowType IN ('Incident', 'Remediation') AND ExecutionStatus = 'Running'"
 _BAD_LINE = re.compile(
-    r"TMPRL1100|[Nn]on-?determin|[Ff]ailed (handling )?activation|workflow task|never (retrieved|awaited)"
+    r"TMPRL1100|[Nn]on-?determin|[Ff]ailed (handling )?activation|Failing workflow task|never (retrieved|awaited)"
 )
 """What says that a workflow could not go on, or that an error was lost. That actions fail is told too, and no news."""
 _EXPECTED = "Completing activity as failed"
