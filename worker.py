@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import activities
 from halon.clients.admission import Guards
+from halon.clients.punctual import PunctualRunner
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
@@ -92,4 +93,4 @@ def workflow_runner(*, guard_core: bool = False) -> SandboxedWorkflowRunner:
     """Temporal's sandbox around the workflows; with `guard_core` around all that they decide with as well."""
     modules = PASSED_THROUGH if guard_core else (*PASSED_THROUGH, *SHARED_FOR_SPEED)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*modules)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+    return PunctualRunner(restrictions=restrictions)

@@ -1,6 +1,7 @@
 """A remediation: one run of a playbook for one incident. Approvals arrive here, as signals or as an update."""
 
 import asyncio
+import contextlib
 from collections import deque
 from datetime import timedelta
 from typing import Any, Literal
@@ -64,11 +65,16 @@ class Remediation:
         self._result = await interpret(spec, self._runtime)
         upsert(STATE.value_set("closed"), OUTCOME.value_set(self._result.outcome.value))
         self._show()
+        # What has been done is done: a cancellation that comes now must not take the result away.
+        with contextlib.suppress(asyncio.CancelledError):
+            await uninterrupted(self._close())
+        return self._result
+
+    async def _close(self) -> None:
         if self._writing is not None:
             await stopped(self._writing)
         await self._journal.flush()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._result
 
     @workflow.signal(
         name=APPROVE_SIGNAL,

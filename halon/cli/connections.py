@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from temporalio.client import Client, Plugin, TLSConfig
+from temporalio.client import Client, Plugin, TLSConfig, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from halon.clients.temporal import TemporalConfig, connect
@@ -58,6 +58,8 @@ async def answering(what: str, patience: timedelta = WORKER_PATIENCE) -> AsyncGe
         raise TransientError(f"{what} does not answer: is a `halon worker` running?") from error
     except RPCError as error:
         raise rpc_problem(what, error) from error
+    except WorkflowQueryFailedError as error:
+        raise TransientError(f"{what} cannot answer now: {error}") from error
 
 
 def rpc_problem(what: str, error: RPCError) -> HalonError:

@@ -50,9 +50,13 @@ async def lane(number: int, seeds: Iterator[int], home: Path, reports: list[Repo
             if not failed:
                 for problem in await here.proof():
                     report.breaches.append(f"halon audit verify: {problem}")
-        left = processes_of(root)
-        if left:
-            report.breaches.append(f"rest: processes are left: {left}")
+                    report.logs = root
+        unclean = [f"{part} does not end when it is told to" for part in here.engine.stubborn]
+        unclean += [f"process {one} is left" for one in processes_of(root)]
+        for problem in unclean:
+            report.breaches.append(f"rest: {problem}")
+            report.logs = root
+            say(f"       after seed {report.drawn.seed}: {problem}, see {root}")
         if not report.breaches:
             shutil.rmtree(root)
 

@@ -147,8 +147,11 @@ async def _look(stage: Stage, stories: Sequence[Story], late: list[str], sizes: 
             for _ in range(story.scene.repeats):
                 await story.repeat()
 
+    running: list[str] = []
+
     async def quiet() -> bool:
-        return not stage.cluster.late and not await stage.running()
+        running[:] = await stage.running()
+        return not stage.cluster.late and not running
 
     with contextlib.suppress(TimeoutError):
         await until(quiet, within=QUIET_WITHIN, pause=0.05)
@@ -178,7 +181,7 @@ async def _look(stage: Stage, stories: Sequence[Story], late: list[str], sizes: 
         },
         chain=[f"{one.incident} {one.position}: {one.message}" for one in report.problems],
         locks=await locks_held(stage),
-        running=await stage.running(),
+        running=running,
         ended=stage.engine.ended(),
         logged=[line for part in PARTS for line in stage.read_log(part, sizes[part])],
         late=late,

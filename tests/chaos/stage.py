@@ -29,7 +29,7 @@ NOT_NOW = (RPCError, RuntimeError, TimeoutError, HalonError, httpx.HTTPError, Wo
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _OURS = "WorkflowType IN ('Incident', 'Remediation') AND ExecutionStatus = 'Running'"
 _BAD_LINE = re.compile(
-    r"TMPRL1100|[Nn]on-?determin|[Ff]ailed (handling )?activation|workflow task|never (retrieved|awaited)"
+    r"TMPRL1100|[Nn]on-?determin|[Ff]ailed (handling )?activation|Failing workflow task|never (retrieved|awaited)"
 )
 """What says that a workflow could not go on, or that an error was lost. That actions fail is told too, and no news."""
 _EXPECTED = "Completing activity as failed"
@@ -101,7 +101,10 @@ class Stage:
 async def locks_held(stage: Stage) -> list[str]:
     """The locks that runs hold, as the ledger of guards tells. One that is kept for a person to look is not held."""
     ledger = LedgerClient(stage.client, stage.engine.settings.temporal.task_queue)
-    state = await persistent(ledger.state)
+    try:
+        state = await persistent(ledger.state)
+    except TimeoutError:
+        return ["whatever the ledger of guards knows, which does not answer,"]
     return [f"lock {one.name} of {one.incident}" for one in state.locks.values() if not one.kept]
 
 

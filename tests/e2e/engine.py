@@ -21,6 +21,8 @@ from halon.settings.loading import load_settings
 Part = Literal["temporal", "worker", "gateway"]
 PARTS: tuple[Part, ...] = ("temporal", "worker", "gateway")
 TOKEN = "planted-token-of-the-sender"
+STOPS_WITHIN = 30
+"""Seconds; a worker gives what it is doing twenty."""
 T = TypeVar("T")
 
 
@@ -34,6 +36,8 @@ class Engine:
         self.config.write_text(json.dumps(self._settings(kubeconfig, playbooks)))
         self.settings = load_settings(self.config)
         self._processes: dict[Part, asyncio.subprocess.Process] = {}
+        self.stubborn: list[Part] = []
+        """Processes that did not end when they were told to; their logs say where they stood."""
 
     def _settings(self, kubeconfig: Path, playbooks: Path) -> dict[str, Any]:
         source = {"type": "alertmanager", "auth": {"bearer": {"env": "CRASH_TOKEN"}}}
@@ -52,7 +56,7 @@ class Engine:
             environment = server_environment()
         else:
             command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), part]
-            environment = {**os.environ, "CRASH_TOKEN": TOKEN}
+            environment = {**os.environ, "CRASH_TOKEN": TOKEN, "PYTHONFAULTHANDLER": "1"}
         with (self.root / f"{part}.log").open("ab") as log:
             self._processes[part] = await asyncio.create_subprocess_exec(
                 *command, env=environment, stdout=log, stderr=log, cwd=self.root
@@ -93,9 +97,10 @@ class Engine:
             if process is not None and process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    await asyncio.wait_for(process.wait(), 20)
+                    await asyncio.wait_for(process.wait(), STOPS_WITHIN)
                 except TimeoutError:
-                    process.kill()
+                    self.stubborn.append(part)
+                    process.send_signal(signal.SIGABRT)  # Python tells then where it stands
                     await process.wait()
 
     async def client(self) -> Client:

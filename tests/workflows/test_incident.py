@@ -1,6 +1,9 @@
 """An incident is one cause, however often and however late it is reported."""
 
+import asyncio
+import contextlib
 import gc
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.outcome import Outcome
 
 FIRST = "dim-0000000000-" + alert().episode[:8]
+CANCEL = "workflow_execution_cancel_requested_event_attributes"
 TRIGGER = {"alerts": ["LampTooBright"], "group_by": ["service"]}
 
 
@@ -169,6 +173,30 @@ async def test_cancelling_an_incident_puts_back_what_its_run_changed(real_time_e
     assert (await handle.result()).outcome is Outcome.CANCELLED
     assert engine.lamp.level == 9
     assert (await engine.store.incidents.get(FIRST)).outcome == "cancelled"
+
+
+async def test_cancelling_a_run_that_has_just_ended_does_not_deny_what_it_did(
+    real_time_engine: Engine, tmp_path: Path
+) -> None:
+    engine = real_time_engine
+    handle = await engine.fire(book([DIM, LOOK]), alert())
+    await until(lambda: asyncio.sleep(0, engine.lamp.writes == [1]))
+    with contextlib.closing(sqlite3.connect(tmp_path / "halon.db")) as busy:
+        busy.execute("BEGIN IMMEDIATE")  # so that the run's last records have to wait
+
+        async def ended() -> bool:
+            return (await engine.status(FIRST)).result is not None
+
+        async def asked_to_stop() -> bool:
+            events = engine.run(FIRST).fetch_history_events()
+            return any([event.HasField(CANCEL) async for event in events])
+
+        await until(ended)
+        await handle.cancel()
+        await until(asked_to_stop)
+    assert (await handle.result()).outcome is Outcome.REMEDIATED
+    assert engine.lamp.level == 1
+    assert (await engine.store.incidents.get(FIRST)).outcome == "remediated"
 
 
 async def test_a_run_that_takes_too_long_is_undone(engine: Engine) -> None:
