@@ -16,8 +16,7 @@ SEED ?= 1
 
 ALERTS ?= 100000
 
-.PHONY: help setup demo up test lint format types contracts check schema bench storm crash chaos histories wheel lock \
-	pre-commit ci clean
+.PHONY: help setup demo up test crash chaos storm bench histories lint format types contracts check schema wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
