@@ -122,7 +122,7 @@ async def test_what_somebody_changed_after_the_write_is_not_overwritten(shop: Sh
     await shop.apply(plan)
     await shop.roll_out("cart:1.0", replicas=5)
     again = await shop.apply(plan)
-    assert (again.status, "then changed by somebody else" in again.reason) == ("refused", True)
+    assert (again.status, "changed by somebody else since" in again.reason) == ("already", True)
     assert (await shop.confirmed(plan)).state == "broken"
 
 
