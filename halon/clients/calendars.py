@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import recurring_ical_events  # type: ignore[import-untyped]  # theirs has no types
 from cronsim import CronSim
 from icalendar import Calendar
+from icalendar.timezone import tzp
 
 from halon.contracts.policy import Frozen
 from halon.errors import Misconfigured
@@ -26,6 +28,10 @@ MAX_EVENTS = 10_000
 MAX_OCCURRENCES = 1000
 """Events of one calendar that touch a day."""
 _DAY = timedelta(days=1)
+_CLOCK_CHANGE = timedelta(hours=3)
+"""More than any change of the clocks."""
+_MAX_STEPS = 200
+"""Windows that may begin within that time, one a minute, and some."""
 
 
 class Freezes:
@@ -81,8 +87,9 @@ def _by_cron(window: FreezeWindow, zone: ZoneInfo, at: datetime) -> Frozen | Non
     """The last window that has begun, when it goes on. A day of 23 or 25 hours is for the library to know."""
     assert window.cron is not None  # noqa: S101  # the caller has looked
     assert window.duration is not None  # noqa: S101
-    a_moment_later = (at + timedelta(seconds=1)).astimezone(zone)
-    begun = next(CronSim(window.cron, a_moment_later, reverse=True), None)
+    # In the hour that comes twice the search backwards passes over what began in the first one: it starts later.
+    found = CronSim(window.cron, (at + _CLOCK_CHANGE).astimezone(zone), reverse=True)
+    begun = next((one for one in islice(found, _MAX_STEPS) if one.astimezone(UTC) <= at), None)
     if begun is None:
         return None
     until = (begun.astimezone(UTC) + window.duration).astimezone(zone)
@@ -172,6 +179,7 @@ def _read(path: Path, name: str) -> Calendar:
         raise Misconfigured(f"the calendar {path} of freeze {name} cannot be read: {error.strerror}") from error
     if len(raw) > MAX_FILE:
         raise Misconfigured(f"the calendar {path} of freeze {name} is larger than {MAX_FILE} bytes")
+    tzp.use_default()  # zones that another calendar has defined under the same name are not this one's
     try:
         calendar = Calendar.from_ical(raw)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
@@ -180,4 +188,12 @@ def _read(path: Path, name: str) -> Calendar:
         raise Misconfigured(f"the calendar {path} of freeze {name} does not begin with BEGIN:VCALENDAR")
     if raw.count(b"BEGIN:VEVENT") > MAX_EVENTS:
         raise Misconfigured(f"the calendar {path} of freeze {name} has more than {MAX_EVENTS} events")
+    for event in calendar.events:
+        if event.errors:
+            what, why = event.errors[0]
+            raise Misconfigured(f"the calendar {path} of freeze {name} has an event that cannot be read: {what}: {why}")
+        begins: Any = event.get("DTSTART")
+        if begins is not None and "TZID" in begins.params and getattr(begins.dt, "tzinfo", UTC) is None:
+            zone = begins.params["TZID"]
+            raise Misconfigured(f"the calendar {path} of freeze {name} uses time zone {zone} and does not define it")
     return calendar

@@ -53,12 +53,11 @@ def judge(rules: Iterable[PolicyRule], facts: Mapping[str, ScopeValue], expires:
 
 
 def tightened(approve: Approve | None, ruling: Ruling) -> Approve | None:
-    """Give the question as the policy wants it: never fewer people than the playbook asks for."""
+    """Give the question as the policy wants it: never fewer people, and only those whom it names, if it does."""
     if not ruling.quorum:
         return approve
     base = approve or Approve(message=f"policy {', '.join(ruling.reasons)} asks for it")
-    people = tuple(dict.fromkeys((*base.from_, *ruling.from_))) if base.from_ or not approve else base.from_
-    return base.model_copy(update={"quorum": max(base.quorum, ruling.quorum), "from_": people})
+    return base.model_copy(update={"quorum": max(base.quorum, ruling.quorum), "from_": ruling.from_ or base.from_})
 
 
 def check_rules(rules: Iterable[PolicyRule]) -> None:

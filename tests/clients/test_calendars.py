@@ -105,6 +105,12 @@ def _begins(cron: str, at: datetime) -> bool:
     return not again and any((one.hour, one.minute) == (int(hour), int(minute)) for one in walls)
 
 
+def test_a_window_goes_on_through_the_hour_that_comes_twice() -> None:
+    one = freezes(cron="30 2 * * *", duration=timedelta(hours=1), timezone="Europe/Berlin")
+    assert frozen(one, datetime(2026, 10, 25, 1, 10, tzinfo=UTC))
+    assert not frozen(one, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+
+
 def test_one_window_has_its_beginning_and_not_its_end() -> None:
     one = freezes(**{"from": "2026-12-20T00:00:00+01:00", "until": "2027-01-02T00:00:00+01:00", "reason": "year end"})
     assert not frozen(one, datetime(2026, 12, 19, 22, 59, tzinfo=UTC))
@@ -150,6 +156,16 @@ def test_a_calendar_that_changes_is_read_again_and_one_that_cannot_be_read_freez
     file.unlink()
     [found] = one.active(at, target="", playbook="")
     assert "cannot be read: No such file or directory" in found.reason
+
+
+def test_a_time_zone_that_is_not_defined_and_a_rule_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "freeze.ics"
+    file.write_text(GOOGLE.replace("TZID=Europe/Berlin:20260302", "TZID=Nowhere/Here:20260302"))
+    with pytest.raises(Misconfigured, match="uses time zone Nowhere/Here and does not define it"):
+        freezes(calendar=file)
+    file.write_text(GOOGLE.replace("FREQ=WEEKLY", "FREQ=NEVER"))
+    with pytest.raises(Misconfigured, match="an event that cannot be read"):
+        freezes(calendar=file)
 
 
 def test_a_freeze_is_for_its_targets_and_playbooks() -> None:

@@ -113,7 +113,7 @@ async def test_a_new_run_is_refused_while_everything_is_paused_also_when_the_sto
 
 
 async def test_a_breaker_opens_after_failures_lets_one_trial_through_and_closes(engine: Engine) -> None:
-    guard = {"breaker": {"failures": 2, "within": "1h", "cooldown": "30m"}}
+    guard = {"breaker": {"failures": 2, "within": "1d", "cooldown": "30m"}}
     failing = book(
         [DIM, {"id": "bad", "verify": {"uses": "lamp.look"}, "until": "${{ false }}", "within": "5s"}], guard=guard
     )
@@ -123,7 +123,7 @@ async def test_a_breaker_opens_after_failures_lets_one_trial_through_and_closes(
     refused = await (await engine.fire(failing, alert(3, minutes=3))).result()
     assert refused.outcome is Outcome.REFUSED
     assert "the circuit breaker of dim is open until" in refused.reason
-    assert "2 failures within 1h" in refused.reason
+    assert "2 failures within 1d" in refused.reason
 
     await engine.environment.sleep(timedelta(minutes=31))
     good = book([DIM, LOOK], guard=guard)
