@@ -1,6 +1,7 @@
 """`halon guards`, `pause`, `resume`, `unlock` and `breaker`: what stops automation, and a person's hand on it."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from halon.cli.decisions import named
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, table
+from halon.clients.calendars import Freezes
 from halon.clients.ledger import LedgerClient
 from halon.contracts.base import format_duration
 from halon.contracts.ledger import (
@@ -48,12 +50,15 @@ breakers = typer.Typer(
 
 
 def guards(context: typer.Context, *, json: Json = False) -> None:
-    """Show what stops automation now: pauses, a storm, locks, circuit breakers, rates and budgets."""
-    state = asyncio.run(_state(settings_of(context)))
+    """Show what stops automation now: pauses, freezes, a storm, locks, circuit breakers, rates and budgets."""
+    settings = settings_of(context)
+    frozen = Freezes(settings.freeze).now(datetime.now(UTC))
+    state = asyncio.run(_state(settings))
     if json:
-        say_json(state)
+        say_json(state.model_dump(mode="json") | {"freezes": [one.model_dump(mode="json") for one in frozen]})
         return
     lines: list[RenderableType] = [f"PAUSED: {one.sentence}" for one in state.pauses]
+    lines += [f"FROZEN: {one.sentence}" for one in frozen]
     if state.storm is not None:
         since = f"{state.storm.since:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"STORM since {since}: {counted(state.storm.incidents, 'incident')}; people decide about changes")

@@ -13,7 +13,9 @@ from halon.cli.installed import installation
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, styled
+from halon.clients.calendars import Freezes
 from halon.clients.temporal import register_search_attributes
+from halon.core.policy import check_rules
 from halon.errors import HalonError, InvalidInput
 from halon.settings import Settings
 from halon.store.store import open_store
@@ -61,6 +63,7 @@ async def prepare(settings: Settings) -> SetupReport:
         "temporal": _temporal,
         "store": _store,
         "playbooks": _playbooks,
+        "guards": _guards,
     }
     checks = [await _checked(name, step, settings) for name, step in steps.items()]
     return SetupReport(ok=all(one.ok for one in checks), checks=tuple(checks))
@@ -84,6 +87,13 @@ async def _store(settings: Settings) -> str:
     async with open_store(settings) as store:
         await store.check()
     return f"{settings.store_url}: ready"
+
+
+async def _guards(settings: Settings) -> str:
+    """Read the calendars and compile the policy, as a worker does when it starts."""
+    check_rules(settings.policy)
+    await asyncio.to_thread(Freezes, settings.freeze)
+    return f"{counted(len(settings.freeze), 'freeze')}, {counted(len(settings.policy), 'policy rule')}"
 
 
 async def _playbooks(settings: Settings) -> str:

@@ -85,8 +85,27 @@ def test_setup_tells_all_that_is_not_ready_and_does_the_rest(shell: Shell) -> No
         "temporal": False,
         "store": True,
         "playbooks": True,
+        "guards": True,
     }
     assert (shell.config.parent / "data" / "halon.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("policy: [{name: odd, if: '${{ steps.a }}', deny: never}]", "policy[0] ('odd') in halon.yaml"),
+        ("freeze: [{name: launches, calendar: missing.ics}]", "of freeze launches cannot be read: No such file"),
+    ],
+)
+def test_setup_tells_of_guards_that_are_wrong(shell: Shell, settings: str, said: str) -> None:
+    written = shell.config.read_text()
+    try:
+        shell.config.write_text(f"{written}\n{settings}\n")
+        [guards] = [one for one in shell("setup", "--json").json["checks"] if one["name"] == "guards"]
+    finally:
+        shell.config.write_text(written)
+    assert not guards["ok"]
+    assert said in guards["detail"]
 
 
 def test_an_empty_chain_is_whole(shell: Shell) -> None:

@@ -239,3 +239,23 @@ def test_the_chain_of_all_that_is_whole(halon: Shell) -> None:
     answer = halon("audit", "verify", "--json")
     assert (answer.code, answer.json["ok"], answer.json["problems"]) == (0, True, [])
     assert halon("audit", "verify", "--anchor", answer.json["anchor"]).out.startswith("whole: ")
+
+
+def test_guards_are_shown_and_turned_by_hand(halon: Shell) -> None:
+    assert halon("pause", "--by", "ana").err == "error: --reason is missing\n"
+    paused = halon("pause", "--by", "ana", "--reason", "cluster upgrade", "--target", "k8s/none/", "--json")
+    assert paused.json["message"].startswith("targets under k8s/none/ is paused by ana since ")
+    assert halon("guards").out.startswith("PAUSED: targets under k8s/none/ is paused by ana since ")
+    wrong = halon("resume", "--by", "ana")
+    assert (wrong.code, wrong.err.startswith("error: no pause of everything: targets under k8s/none/")) == (1, True)
+    assert halon("resume", "--all", "--by", "ana").out == "resumed: targets under k8s/none/\n"
+
+    key = ("breaker", "trip", "no-such-playbook", "--by", "ana")
+    assert halon(*key, "--reason", "it went wrong").code == 0
+    assert "open until reset" in halon("breaker", "list").out
+    assert halon("breaker", "show", "no-such-playbook", "--json").json["state"] == "open"
+    assert halon("breaker", "show", "other").err.startswith("error: no circuit breaker of other has anything to say")
+    assert halon("breaker", "reset", "no-such-playbook", "--by", "ana", "--reason", "mended").code == 0
+    assert halon("breaker", "list", "--json").json == []
+    assert halon("unlock", "k8s/none", "--by", "ana", "--reason", "x").err.startswith("error: no lock k8s/none is held")
+    assert halon("guards", "--json").json["freezes"] == []
