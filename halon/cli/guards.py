@@ -15,7 +15,7 @@ from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, table
 from halon.clients.calendars import Freezes
 from halon.clients.ledger import LedgerClient
-from halon.contracts.base import format_duration
+from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.ledger import (
     RESET_UPDATE,
     RESUME_UPDATE,
@@ -55,7 +55,8 @@ def guards(context: typer.Context, *, json: Json = False) -> None:
     frozen = Freezes(settings.freeze).now(datetime.now(UTC))
     state = asyncio.run(_state(settings))
     if json:
-        say_json(state.model_dump(mode="json") | {"freezes": [one.model_dump(mode="json") for one in frozen]})
+        freezes: JsonObject = {"freezes": [one.model_dump(mode="json") for one in frozen]}
+        say_json({**state.model_dump(mode="json"), **freezes})
         return
     lines: list[RenderableType] = [f"PAUSED: {one.sentence}" for one in state.pauses]
     lines += [f"FROZEN: {one.sentence}" for one in frozen]
