@@ -15,7 +15,8 @@ Json: TypeAlias = JsonValue
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_MAX_DURATION = timedelta(days=366)
+MAX_DURATION = timedelta(days=366)
+"""The longest duration that can be written."""
 
 
 class Contract(BaseModel):
@@ -36,11 +37,11 @@ def parse_duration(value: Any) -> timedelta:
     if match is None:
         raise ValueError("expected a duration such as 90s, 10m, 1h30m or 2d")
     days, hours, minutes, seconds, millis = (float(part or 0) for part in match.groups())
-    if days > _MAX_DURATION.days:
-        raise ValueError(f"a duration may be at most {_MAX_DURATION.days} days")
+    if days > MAX_DURATION.days:
+        raise ValueError(f"a duration may be at most {MAX_DURATION.days} days")
     parsed = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=millis)
-    if parsed > _MAX_DURATION:
-        raise ValueError(f"a duration may be at most {_MAX_DURATION.days} days")
+    if parsed > MAX_DURATION:
+        raise ValueError(f"a duration may be at most {MAX_DURATION.days} days")
     return parsed
 
 

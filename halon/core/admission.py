@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from halon.contracts.audit import AuditKind
-from halon.contracts.base import JsonObject, digest
+from halon.contracts.base import MAX_DURATION, JsonObject, digest
 from halon.contracts.ledger import MAX_REASON, MAX_TARGETS, Admission, AdmissionRequest, Release
 from halon.contracts.outcome import Outcome, RunResult
-from halon.contracts.playbook import Playbook
+from halon.contracts.playbook import Budget, Playbook
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve
 from halon.core.frame import Account, Cover, Scope, StepFailed, rendered
@@ -18,6 +20,8 @@ from halon.core.runtime import ActionFailed, Event, Runtime
 
 ENDING_MARGIN = timedelta(hours=3)
 """What may come after a run's own time: undo, `on_failure` and `finally`, and waiting for a person about them."""
+NOT_ADMITTED = "nothing is changed for a playbook that its guards have not admitted"
+"""Said by `on_failure` and `finally` steps of one that was refused: neither its lock nor the policy covers them."""
 GUARDS = "guards"
 """Where a refusal by the guards stands in the story."""
 
@@ -47,7 +51,8 @@ class Guards:
         if budget is not None:
             budget = budget.model_copy(update={"scope": str(rendered(where, budget.scope, names))})
         admission = await self._ask(
-            AdmissionRequest(
+            _request(
+                where,
                 holder=self._runtime.holder,
                 ask=path,
                 incident=self._spec.incident,
@@ -72,6 +77,7 @@ class Guards:
             budget=budget,
             rules=admission.rules,
             environment=admission.environment,
+            barred="",
         )
         return self._admitted(admission, path, cover)
 
@@ -87,7 +93,8 @@ class Guards:
         if len(targets) > MAX_TARGETS:
             raise StepFailed(path, "refused", f"{len(targets)} targets at a time, at most {MAX_TARGETS}")
         admission = await self._ask(
-            AdmissionRequest(
+            _request(
+                path,
                 holder=self._runtime.holder,
                 ask=path,
                 incident=self._spec.incident,
@@ -161,6 +168,22 @@ class Guards:
         self._runtime.emit(Event(kind, message[:1].upper() + message[1:], step=path, data=data))
 
 
+def _request(path: str, **given: Any) -> AdmissionRequest:
+    """A question that the guards can take. Names come from alerts, and what raises here would stop the workflow.
+
+    Raises:
+        StepFailed: a name is too long.
+    """
+    try:
+        budget: Budget | None = given["budget"]
+        filled = Budget.model_validate(budget.model_dump()) if budget else None
+        return AdmissionRequest(**{**given, "budget": filled})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        what = ".".join(str(one) for one in first["loc"])
+        raise StepFailed(path, "invalid_input", f"the guards cannot be asked: `{what}`: {first['msg']}") from error
+
+
 def _named(item: Any) -> str:
     """What a loop's item is called in a budget."""
     return item if isinstance(item, str) else digest(item)[:16]
@@ -175,4 +198,4 @@ def _health(outcome: Outcome, *, unverified: bool) -> Literal["success", "failur
 
 def _longest(book: Playbook) -> timedelta:
     """How long a run of this playbook can take at the most: its time, its leases, and what comes at its end."""
-    return book.timeout + longest_lease(book) + ENDING_MARGIN
+    return min(book.timeout + longest_lease(book) + ENDING_MARGIN, MAX_DURATION)

@@ -67,6 +67,8 @@ class Changes:
             StepFailed: refused, denied, expired, failed, or not confirmed in time. What took effect is in the account.
         """
         path = wanted.path
+        if wanted.cover.barred:
+            raise StepFailed(path, "refused", wanted.cover.barred)
         plan = await self.plan(wanted.call, path)
         if plan.kind == "nothing":
             return await self._already(wanted, plan)

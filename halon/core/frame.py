@@ -94,6 +94,8 @@ class Cover:
     """That of the playbook around, which loops are counted against before they begin."""
     rules: tuple[PolicyRule, ...] = ()
     environment: str = ""
+    barred: str = ""
+    """Why nothing may be changed under this cover: the guards have not granted it."""
 
 
 @dataclass(slots=True)

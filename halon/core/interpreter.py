@@ -14,6 +14,7 @@ from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.outcome import LeftInPlace, Outcome, RunResult
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Step
+from halon.core.admission import NOT_ADMITTED
 from halon.core.changes import Changes, left_in_place
 from halon.core.flow import first, stopped, uninterrupted
 from halon.core.frame import Account, Cover, Done, RunEnded, Scope, StepFailed
@@ -48,7 +49,7 @@ class Run:
         )
         self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
         self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
-        self._cover = Cover()
+        self._cover = Cover(barred=NOT_ADMITTED)
         self._scope = Scope(opening_scope(spec, runtime.now()))
 
     async def execute(self) -> RunResult:

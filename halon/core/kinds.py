@@ -27,6 +27,7 @@ from halon.contracts.steps import (
     WaitFor,
     WaitStep,
 )
+from halon.core.admission import NOT_ADMITTED
 from halon.core.changes import Changes, Wanted
 from halon.core.flow import afterwards, first, together
 from halon.core.frame import Account, Cover, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
@@ -253,7 +254,7 @@ class Kinds:
             raise StepFailed(path, "misconfigured", f"playbooks are nested more than {MAX_DEPTH} deep")
         given = rendered(path, step.inputs, scope.names(self._runtime.now()))
         inner = Scope({**scope.base, "metadata": metadata_scope(book.metadata), "inputs": {}, "target": ""})
-        child = _Child(book, given, inner, path, replace(cover, depth=cover.depth + 1))
+        child = _Child(book, given, inner, path, replace(cover, depth=cover.depth + 1, barred=NOT_ADMITTED))
 
         async def last() -> None:
             if book.finally_:
