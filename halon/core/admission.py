@@ -177,7 +177,7 @@ def _request(path: str, **given: Any) -> AdmissionRequest:
     try:
         budget: Budget | None = given["budget"]
         filled = Budget.model_validate(budget.model_dump()) if budget else None
-        return AdmissionRequest(**{**given, "budget": filled})
+        return AdmissionRequest.model_validate({**given, "budget": filled})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         what = ".".join(str(one) for one in first["loc"])
