@@ -192,7 +192,7 @@ class LedgerWorkflow:
                     start_to_close_timeout=timedelta(seconds=15),
                     retry_policy=_LOOKING,
                 )
-                self._ledger.closed(answer.closed)
+                self._ledger.closed(answer.closed, workflow.now())
 
     def _tell(self) -> None:
         """Hand what happened to the audit, tell people of a storm, and show the whole in Temporal's UI."""

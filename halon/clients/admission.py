@@ -139,11 +139,11 @@ class Guards:
     async def _inspect(self, holder: Holder, overdue: bool) -> Closed | None:  # noqa: FBT001  # a plain yes or no
         described = await self._described(holder)
         if described is None:
-            return Closed(holder=holder, at=datetime.now(UTC))
+            return Closed(holder=holder)
         if described.status is not WorkflowExecutionStatus.RUNNING:
-            return Closed(holder=holder, at=described.close_time or datetime.now(UTC))
+            return Closed(holder=holder, at=described.close_time)
         writing = described.raw_description.pending_activities
-        return Closed(holder=holder, at=datetime.now(UTC)) if overdue and not writing else None
+        return Closed(holder=holder) if overdue and not writing else None
 
     async def _described(self, holder: Holder) -> WorkflowExecutionDescription | None:
         """A run as Temporal knows it; None when it knows none."""

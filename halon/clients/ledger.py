@@ -67,7 +67,7 @@ class LedgerClient:
             TransientError: the ledger does not answer.
             PermanentError: it cannot take this question.
         """
-        update_id = f"{request.holder.run}/{request.ask}"[:200]
+        update_id = f"{request.holder.run}/{request.question}{'/dry' if request.dry_run else ''}"
         return await self._update(ADMIT_UPDATE, request, Admission, update_id)
 
     async def command(self, name: str, given: BaseModel) -> Answer:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from halon.contracts.audit import AuditRecord
-from halon.contracts.base import Contract, Duration
+from halon.contracts.base import Contract, Duration, digest
 from halon.contracts.playbook import Breaker, Budget, Rate
 from halon.contracts.policy import PolicyRule
 
@@ -64,7 +64,7 @@ class AdmissionRequest(Contract):
 
     holder: Holder
     ask: str = ""
-    """Which question of the run this is: empty for its own guards, otherwise the path of the step that asks."""
+    """Who asks: empty for the run's own guards, otherwise the path of the step that asks."""
     incident: str
     playbook: str
     target: Name = ""
@@ -85,6 +85,11 @@ class AdmissionRequest(Contract):
     dry_run: bool = False
     """Say what the answer would be, and reserve nothing."""
     storm: StormLimit | None = None
+
+    @property
+    def question(self) -> str:
+        """Names the question by what it asks: a step that is tried again may ask for another target."""
+        return digest(self.model_dump(mode="json", exclude={"holder", "holds_for", "dry_run", "storm"}))[:16]
 
 
 class Fence(Contract):
@@ -349,7 +354,8 @@ class Closed(Contract):
     """A run that does not run any more, or is overdue with nothing of it that could still write."""
 
     holder: Holder
-    at: datetime
+    at: datetime | None = None
+    """When it closed, by Temporal's clock; None when only that it did is known. A worker's clock may be wrong."""
 
 
 class InspectionAnswer(Contract):

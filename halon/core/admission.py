@@ -168,16 +168,16 @@ class Guards:
         self._runtime.emit(Event(kind, message[:1].upper() + message[1:], step=path, data=data))
 
 
-def _request(path: str, **given: Any) -> AdmissionRequest:
+def _request(path: str, *, budget: Budget | None, **given: Any) -> AdmissionRequest:
     """A question that the guards can take. Names come from alerts, and what raises here would stop the workflow.
 
     Raises:
         StepFailed: a name is too long.
     """
     try:
-        budget: Budget | None = given["budget"]
-        filled = Budget.model_validate(budget.model_dump()) if budget else None
-        return AdmissionRequest.model_validate({**given, "budget": filled})
+        if budget is not None:
+            budget = Budget.model_validate(budget.model_dump())
+        return AdmissionRequest(**given, budget=budget)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         what = ".".join(str(one) for one in first["loc"])

@@ -7,7 +7,7 @@ cool-down: it stays open until a person resets it.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
@@ -18,6 +18,8 @@ from halon.core.runtime import Event
 MAX_BREAKERS = 300
 MAX_FAILURES = 1500
 """Over all breakers."""
+IDLE_HALF_OPEN = timedelta(days=1)
+"""A half-open breaker that no run has tried for so long may be forgotten when there is no room for another."""
 MAX_REASON = 300
 MAX_SHOWN = 200
 
@@ -126,10 +128,10 @@ class Breakers:
         self.table[key] = entered(entry, spec, request.holder.workflow)
         return key, self.table[key].trial == request.holder.workflow
 
-    def recurred(self, request: AdmissionRequest, now: datetime) -> list[Event]:
+    def recurred(self, request: AdmissionRequest, now: datetime, held: Collection[str]) -> list[Event]:
         """Count, once, that the alert fired again after this playbook had remediated it."""
         key = breaker_key(request)
-        if not request.recurrence or not request.breaker or not (key in self.table or self.has_room(())):
+        if not request.recurrence or not request.breaker or not (key in self.table or self.has_room(held, now)):
             return []
         entry = self.table.get(key, BreakerEntry(key=key))
         failure = Failure(at=now, incident=request.incident, reason=request.recurrence[:MAX_REASON])
@@ -147,7 +149,7 @@ class Breakers:
             after = failed(before, failure, holder)
         else:
             after = succeeded(before, holder) if health == "success" else showed_nothing(before, holder)
-        self.table[key] = after
+        self.table[key] = after = self._bounded(after, failure)
         if after.state in {before.state, "half_open"}:
             return []
         facts: JsonObject = {"breaker": key, "incident": failure.incident}
@@ -158,9 +160,28 @@ class Breakers:
         message = f"The circuit breaker of {key} closed: its trial run went well"
         return [Event(AuditKind.BREAKER_CLOSED, message, data=facts)]
 
-    def trip(self, key: str, now: datetime, reason: str) -> bool:
+    def _bounded(self, entry: BreakerEntry, failure: Failure) -> BreakerEntry:
+        """Keep to the bound over all breakers. One that is not closed counts nothing, so its older failures can go.
+
+        When that is not enough, this breaker opens before its time: what it could not count it must not let through.
+        """
+        others = sum(len(one.failures) for key, one in self.table.items() if key != entry.key)
+        if not entry.failures or others + len(entry.failures) <= MAX_FAILURES:
+            return entry
+        for key, one in list(self.table.items()):
+            if one.state != "closed" and len(one.failures) > 1:
+                self.table[key] = one.model_copy(update={"failures": one.failures[-1:]})
+        others = sum(len(one.failures) for key, one in self.table.items() if key != entry.key)
+        if others + len(entry.failures) <= MAX_FAILURES:
+            return entry
+        latest = entry.model_copy(update={"failures": entry.failures[-1:]})
+        if entry.state != "closed":
+            return latest
+        return _opened(latest, failure.at, f"{MAX_FAILURES} failures are counted already, of all breakers together")
+
+    def trip(self, key: str, now: datetime, reason: str, held: Collection[str] = ()) -> bool:
         """A person opens a breaker, also one that no run has asked for yet. False when there is no room for it."""
-        if key not in self.table and not self.has_room(()):
+        if key not in self.table and not self.has_room(held, now):
             return False
         self.table[key] = tripped(self.table.get(key, BreakerEntry(key=key)), now, reason)
         return True
@@ -172,15 +193,25 @@ class Breakers:
             self.table[key] = reset(entry)
         return entry is not None
 
-    def has_room(self, held: Collection[str]) -> bool:
+    def has_room(self, held: Collection[str], now: datetime) -> bool:
         """Make room among breakers that have nothing to say and that no run goes through. Whether there is any."""
         for key, entry in list(self.table.items()):
             if len(self.table) < MAX_BREAKERS:
                 break
-            if entry.state == "closed" and not entry.failures and key not in held:
+            if _forgettable(entry, now) and key not in held:
                 del self.table[key]
         failures = sum(len(one.failures) for one in self.table.values())
         return len(self.table) < MAX_BREAKERS and failures < MAX_FAILURES
+
+
+def _forgettable(entry: BreakerEntry, now: datetime) -> bool:
+    """Whether a breaker says nothing: closed without failures, or half-open for a day with no run that would try.
+
+    A target such as a pod is gone after a while, and with it every run that could be its breaker's trial.
+    """
+    if entry.state == "half_open":
+        return not entry.trial and entry.until is not None and now >= entry.until + IDLE_HALF_OPEN
+    return entry.state == "closed" and not entry.failures
 
 
 def breaker_key(request: AdmissionRequest) -> str:

@@ -38,6 +38,8 @@ MAX_HOLDERS = 1000
 MAX_USES = 3000
 MAX_PAUSES = 100
 MAX_ENDED = 300
+MAX_ANSWERS = 5
+"""Answers that are kept for a run, the latest: a worker that dies before it has one down asks for it again."""
 """Bounds that keep the whole ledger well below the 2 MB that Temporal takes in a payload."""
 SETTLED_AFTER = timedelta(seconds=75)
 """An attempt of an activity is bounded to a minute: so long after its run has closed, nothing of it can still write."""
@@ -82,10 +84,10 @@ class Ledger:
 
     @property
     def permits(self) -> Permits:
-        """What a worker must know before it writes."""
-        return Permits(
-            pauses=tuple(self._pauses), numbers={name: one.number for name, one in sorted(self._locks.items())}
-        )
+        """What a worker must know before it writes. The lock of a run that is being given up is nobody's already."""
+        given_up = [one.holder for one in self._holders.values() if one.gone_at is not None]
+        numbers = {name: one.number for name, one in sorted(self._locks.items()) if one.holder not in given_up}
+        return Permits(pauses=tuple(self._pauses), numbers=numbers)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -107,12 +109,12 @@ class Ledger:
     def admit(self, request: AdmissionRequest, now: datetime) -> Admission:
         """Answer for all guards of a run, and reserve what they grant."""
         known = self._holders.get(request.holder.workflow)
-        if known is not None and known.holder == request.holder and request.ask in known.answers:
-            return known.answers[request.ask]
+        if known is not None and known.holder == request.holder and request.question in known.answers:
+            return known.answers[request.question]
         self.tick(now)
         if not request.dry_run:
             self._arrived(request, now)
-            self._events += self._breakers.recurred(request, now)
+            self._events += self._breakers.recurred(request, now, self._entered)
         reasons = self._refusals(request, now)
         approvals = self._approvals(request)
         if reasons or request.dry_run:
@@ -155,12 +157,12 @@ class Ledger:
         held = [one for one in self._holders.values() if one.gone_at is None and now - one.since >= INSPECT_AFTER]
         return [one.holder for one in held], [one.holder.workflow for one in held if now > one.until]
 
-    def closed(self, found: Sequence[Closed]) -> None:
+    def closed(self, found: Sequence[Closed], now: datetime) -> None:
         """Runs were found closed that have given nothing back; what they held comes free when nothing can write."""
         for one in found:
             entry = self._holders.get(one.holder.workflow)
             if entry is not None and entry.holder == one.holder and entry.gone_at is None:
-                self._holders[one.holder.workflow] = entry.model_copy(update={"gone_at": one.at})
+                self._holders[one.holder.workflow] = entry.model_copy(update={"gone_at": one.at or now})
 
     def tick(self, now: datetime) -> None:
         """Let time pass: forget what is out of every window, free what a closed run held, end a storm that passed."""
@@ -182,7 +184,7 @@ class Ledger:
     def pause(self, given: Pause, now: datetime) -> Answer:
         """Stop changes. A pause of the same scope is replaced."""
         self._pauses = [one for one in self._pauses if (one.playbook, one.target) != (given.playbook, given.target)]
-        if len(self._pauses) >= MAX_PAUSES:
+        if len(self._pauses) >= MAX_PAUSES and (given.playbook or given.target):
             return Answer(
                 done=False, message=f"there are {MAX_PAUSES} pauses already: resume some, or pause everything"
             )
@@ -208,7 +210,7 @@ class Ledger:
 
     def trip(self, given: BreakerCommand, now: datetime) -> Answer:
         """Open a breaker by hand, also one that no run has asked for yet."""
-        if not self._breakers.trip(given.key, now, f"tripped by {given.by}: {given.reason}"):
+        if not self._breakers.trip(given.key, now, f"tripped by {given.by}: {given.reason}", self._entered):
             return Answer(done=False, message=f"there are {MAX_BREAKERS} breakers already: reset some")
         message = f"The circuit breaker of {given.key} was tripped by {given.by}: {given.reason}"
         self._tell(AuditKind.BREAKER_TRIPPED, message, {"breaker": given.key}, given.by)
@@ -240,13 +242,21 @@ class Ledger:
         targets = tuple(one for one in (request.target, *request.targets) if one)
         reasons = [one.sentence for one in self._pauses if one.stops(request.playbook, targets)]
         reasons += [
+            self._earlier_execution(request),
             self._lock_refusal(request),
             self._breakers.refusal(request),
             rate_refusal(self._rates, request, now),
             budget_refusal(self._budgets, request, now),
-            self._room_refusal(request),
+            self._room_refusal(request, now),
         ]
         return [one for one in reasons if one]
+
+    def _earlier_execution(self, request: AdmissionRequest) -> str:
+        """A run that was reset in Temporal is another execution: what the first one held must come free before."""
+        known = self._holders.get(request.holder.workflow)
+        if known is None or known.holder == request.holder:
+            return ""
+        return f"an earlier execution of {request.holder.workflow} still holds what it was granted: wait two minutes"
 
     def _lock_refusal(self, request: AdmissionRequest) -> str:
         entry = self._locks.get(request.lock)
@@ -260,15 +270,19 @@ class Ledger:
             )
         return f"the lock {entry.name} is held by {entry.playbook} for incident {entry.incident} since {since}"
 
-    def _room_refusal(self, request: AdmissionRequest) -> str:
-        held = {key for one in self._holders.values() for key in one.breakers}
+    @property
+    def _entered(self) -> frozenset[str]:
+        """Breakers that a run goes through now."""
+        return frozenset(key for one in self._holders.values() for key in one.breakers)
+
+    def _room_refusal(self, request: AdmissionRequest, now: datetime) -> str:
         full = (
             (len(self._holders) >= MAX_HOLDERS and request.holder.workflow not in self._holders)
             or self._rates.size + self._budgets.size + len(request.targets) + 1 > MAX_USES
             or (
                 request.breaker
                 and breaker_key(request) not in self._breakers.table
-                and not self._breakers.has_room(held)
+                and not self._breakers.has_room(self._entered, now)
             )
         )
         return "the ledger of guards is full: too many runs, targets or breakers at a time" if full else ""
@@ -282,8 +296,8 @@ class Ledger:
     def _grant(self, request: AdmissionRequest, now: datetime, approvals: tuple[str, ...]) -> Admission:
         holder, reserved = request.holder, list[str]()
         known = self._holders.get(holder.workflow)
-        answers = known.answers if known is not None and known.holder == holder else {}
-        breakers = known.breakers if known is not None and known.holder == holder else ()
+        answers = known.answers if known is not None else {}
+        breakers = known.breakers if known is not None else ()
         fence: Fence | None = None
         if request.lock:
             fence = self._locked(request, now)
@@ -316,10 +330,10 @@ class Ledger:
                 incident=request.incident,
                 playbook=request.playbook,
                 target=request.target,
-                since=known.since if known is not None and known.holder == holder else now,
+                since=known.since if known is not None else now,
                 until=max(now + request.holds_for, known.until if known else now),
                 breakers=tuple(dict.fromkeys(breakers)),
-                answers={**answers, request.ask: admission},
+                answers=dict([*answers.items(), (request.question, admission)][-MAX_ANSWERS:]),
             )
         return admission
 

@@ -24,12 +24,16 @@ class UseTable:
         return [one for one in uses.entries if one.at > now - per] if uses else []
 
     def add(self, name: str, per: timedelta, fresh: Sequence[Use]) -> int:
-        """Enter uses and give how many there are; a target that is there already counts once, from now on."""
+        """Enter uses and give how many there are.
+
+        A target counts once, from the last time on. Each run has its own entry for it: one that changed nothing takes
+        back its own only.
+        """
         there = self.table.get(name, Uses(per=per))
-        named = {one.target for one in fresh if one.target}
-        entries = (*(one for one in there.entries if one.target not in named), *fresh)
+        named = {(one.target, one.holder) for one in fresh if one.target}
+        entries = (*(one for one in there.entries if (one.target, one.holder) not in named), *fresh)
         self.table[name] = Uses(per=max(per, there.per), entries=entries)
-        return len(entries)
+        return len({one.target for one in entries if one.target}) + sum(not one.target for one in entries)
 
     def give_back(self, holder: str) -> None:
         """Forget what a run entered."""

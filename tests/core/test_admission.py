@@ -11,12 +11,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from random_runs import TrueWorld
 
+from halon.contracts.base import MAX_DURATION, format_duration, parse_duration
 from halon.contracts.ledger import AdmissionRequest, Holder
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
-from halon.core.admission import NOT_ADMITTED
+from halon.core.admission import NOT_ADMITTED, _longest
 from halon.core.virtual import START, run_virtually
 
 EFFECTS = {"world.set": Effect.CHANGE}
@@ -50,7 +51,7 @@ def locked_world() -> TrueWorld:
 @pytest.mark.parametrize("tail", ["on_failure", "finally"])
 def test_a_refused_run_changes_nothing_at_its_end_either(tail: str) -> None:
     world = locked_world()
-    ran = run_virtually(spec(book(**LOCKED, **{tail: [{**SET, "id": "b"}]})), world)
+    ran = run_virtually(spec(book(**(LOCKED | {tail: [{**SET, "id": "b"}]}))), world)
     assert ran.result is not None
     assert (ran.result.outcome, world.keys) == (Outcome.REFUSED, [])
     assert NOT_ADMITTED in [one.reason for one in ran.result.steps]
@@ -59,7 +60,7 @@ def test_a_refused_run_changes_nothing_at_its_end_either(tail: str) -> None:
 @pytest.mark.parametrize("tail", ["on_failure", "finally"])
 def test_a_refused_playbook_within_another_changes_nothing_at_its_end_either(tail: str) -> None:
     world = locked_world()
-    child = book("child", **LOCKED, **{tail: [{**SET, "id": "b"}]})
+    child = book("child", **(LOCKED | {tail: [{**SET, "id": "b"}]}))
     outer = book(steps=[{"id": "call", "playbook": "child", "on_failure": "continue"}])
     ran = run_virtually(spec(outer, library={"child": child}), world)
     assert ran.result is not None
@@ -95,12 +96,9 @@ def test_a_name_that_the_guards_cannot_take_ends_the_run_and_does_not_stop_it(mo
 
 
 def test_the_longest_lease_can_be_asked_for() -> None:
-    asked: list[AdmissionRequest] = []
-
-    class World(TrueWorld):
-        def admit(self, request: AdmissionRequest, now: Any) -> Any:
-            asked.append(request)
-            return super().admit(request, now)
-
-    run_virtually(spec(book(target="cart", steps=[{**SET, "expires": "366d"}], guard={"lock": "target"})), World([1]))
-    assert AdmissionRequest.model_validate_json(asked[0].model_dump_json()) == asked[0]
+    playbook = book(target="cart", steps=[{**SET, "expires": "366d"}], guard={"lock": "target"})
+    until = run_virtually(spec(playbook), TrueWorld([1]))
+    assert until.result is not None
+    assert until.result.outcome is Outcome.UNVERIFIED
+    longest = format_duration(_longest(playbook))
+    assert parse_duration(longest) == MAX_DURATION

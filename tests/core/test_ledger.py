@@ -22,7 +22,8 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.playbook import Breaker, Budget, Rate
-from halon.core.ledger import MAX_HOLDERS, MAX_USES, SETTLED_AFTER, Ledger
+from halon.core.breaker import MAX_BREAKERS, MAX_FAILURES
+from halon.core.ledger import MAX_HOLDERS, MAX_PAUSES, MAX_USES, SETTLED_AFTER, Ledger
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -164,7 +165,7 @@ def test_a_run_that_closed_without_a_word_loses_its_lock_only_when_nothing_can_w
     ledger = Ledger()
     ledger.admit(asks("one", lock="cart", breaker=BREAKER, rate=RATE), NOW)
     closed_at = NOW + 5 * MINUTE
-    ledger.closed([Closed(holder=holder("one"), at=closed_at)])
+    ledger.closed([Closed(holder=holder("one"), at=closed_at)], closed_at)
     assert not ledger.admit(asks("two", lock="cart"), closed_at + SETTLED_AFTER - timedelta(seconds=1)).granted
     assert ledger.admit(asks("two", lock="cart"), closed_at + SETTLED_AFTER).granted
     assert kinds(ledger) == [AuditKind.LOCK_FREED]
@@ -265,6 +266,86 @@ def test_a_full_ledger_refuses_and_still_fits_into_a_payload() -> None:
     assert len(ledger.state.model_dump_json()) < 1_900_000
 
 
+def test_a_pause_of_everything_is_always_taken() -> None:
+    ledger = Ledger()
+    for number in range(MAX_PAUSES):
+        assert ledger.pause(Pause(by="ana", reason="r", target=f"k8s/{number}/"), NOW).done
+    assert not ledger.pause(Pause(by="ana", reason="r", target="k8s/more/"), NOW).done
+    assert ledger.pause(Pause(by="ana", reason="r"), NOW).done
+
+
+def test_a_run_that_was_reset_waits_until_what_its_first_execution_held_is_free() -> None:
+    ledger = Ledger()
+    first, second = Holder(workflow="w", run="1"), Holder(workflow="w", run="2")
+    ledger.admit(asks("one", holder=first, rate=RATE), NOW)
+    ledger.admit(asks("one", holder=first, ask="child", lock="cart"), NOW)
+    refused = ledger.admit(asks("one", holder=second, rate=RATE), NOW + MINUTE)
+    assert refused.reasons == ("an earlier execution of w still holds what it was granted: wait two minutes",)
+    ledger.closed([Closed(holder=first)], NOW + MINUTE)
+    assert ledger.admit(asks("one", holder=second, lock="cart"), NOW + MINUTE + SETTLED_AFTER).granted
+
+
+def test_a_target_stays_counted_when_a_later_run_on_it_changed_nothing() -> None:
+    ledger = Ledger()
+    budget = Budget(scope="eu", max_targets=1, per=timedelta(hours=1))
+    ledger.admit(asks("one", budget=budget, targets=("cart",)), NOW)
+    ledger.release(ends("one"), NOW)
+    assert ledger.admit(asks("two", budget=budget, targets=("cart",)), NOW + MINUTE).granted
+    ledger.release(ends("two", "denied", changed=False), NOW + MINUTE)
+    assert not ledger.admit(asks("three", budget=budget, targets=("web",)), NOW + MINUTE).granted
+
+
+def test_a_step_that_asks_again_for_other_targets_is_asked_about_them() -> None:
+    ledger = Ledger()
+    budget = Budget(scope="eu", max_targets=2, per=timedelta(hours=1))
+    assert ledger.admit(asks("one", ask="drain", budget=budget, targets=("a", "b")), NOW).granted
+    assert not ledger.admit(asks("one", ask="drain", budget=budget, targets=("c", "d")), NOW).granted
+
+
+def test_the_lock_of_a_run_that_is_being_given_up_is_its_own_no_more_before_it_is_free() -> None:
+    ledger = Ledger()
+    ledger.admit(asks("one", lock="cart"), NOW)
+    ledger.closed([Closed(holder=holder("one"))], NOW + MINUTE)
+    assert ledger.permits.numbers == {}
+    assert not ledger.admit(asks("two", lock="cart"), NOW + MINUTE).granted
+
+
+BY_TARGET = Breaker(failures=1, within=timedelta(hours=1), cooldown=MINUTE, by="target")
+
+
+def test_breakers_of_targets_that_are_gone_make_room() -> None:
+    ledger, now = Ledger(), NOW
+    for number in range(MAX_BREAKERS):
+        assert ledger.admit(asks(f"run-{number}", target=f"pod-{number}", breaker=BY_TARGET), now).granted
+        ledger.release(ends(f"run-{number}", "undone"), now)
+    other = asks("other", playbook="restart", breaker=BREAKER)
+    assert not ledger.admit(other, now + timedelta(hours=23)).granted
+    assert ledger.admit(other, now + timedelta(hours=25)).granted
+
+
+def test_a_breaker_that_a_run_goes_through_is_not_forgotten_when_another_is_tripped() -> None:
+    ledger = Ledger()
+    for number in range(MAX_BREAKERS):
+        ledger.admit(asks(f"run-{number}", target=f"pod-{number}", breaker=BY_TARGET), NOW)
+    assert not ledger.trip(BreakerCommand(by="ana", reason="r", key="other"), NOW).done
+    for number in range(MAX_BREAKERS):
+        ledger.release(ends(f"run-{number}", "undone"), NOW)
+    assert {one.state for one in ledger.state.breakers.values()} == {"open"}
+
+
+def test_many_failures_and_many_questions_fit_into_a_payload() -> None:
+    ledger = Ledger()
+    patient = BY_TARGET.model_copy(update={"failures": 100})
+    for number in range(30 * MAX_BREAKERS):
+        name, target = f"run-{number}", f"pod-{number % MAX_BREAKERS}"
+        if ledger.admit(asks(name, target=target, breaker=patient), NOW).granted:
+            ledger.release(ends(name, "undone", reason="x" * 300), NOW)
+    for number in range(1000):
+        assert ledger.admit(asks("one", ask=f"nodes[{number}].drain", lock="cart"), NOW).granted
+    assert sum(len(one.failures) for one in ledger.state.breakers.values()) <= MAX_FAILURES
+    assert len(ledger.state.model_dump_json()) < 1_900_000
+
+
 moves = st.lists(
     st.tuples(
         st.sampled_from(["ask", "ask", "ask", "end", "end", "lost", "unlock", "wait"]),
@@ -306,7 +387,7 @@ def test_whatever_happens_a_lock_has_one_holder_and_nothing_is_used_twice(
             ledger.release(ends(name), now)
             granted.pop(name, None)
         elif what == "lost":
-            ledger.closed([Closed(holder=holder(name), at=now)])
+            ledger.closed([Closed(holder=holder(name), at=now)], now)
         elif what == "unlock":
             ledger.unlock(Unlock(by="ana", reason="r", lock=lock))
         ledger.tick(now)
