@@ -308,11 +308,19 @@ class LedgerState(Contract):
     storm: StormEntry | None = None
 
 
+class Untold(Contract):
+    """What a channel is still to be told of a storm."""
+
+    channel: str
+    message: str
+
+
 class LedgerInput(Contract):
     """What the ledger's workflow begins with: what it knew before, and what it has not yet written down."""
 
     state: LedgerState = LedgerState()
     unwritten: tuple[AuditRecord, ...] = ()
+    untold: tuple[Untold, ...] = ()
 
 
 class Permits(Contract):

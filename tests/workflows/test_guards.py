@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, time_skipping_server, until
 
 from halon.clients.ledger import LedgerClient
@@ -250,6 +251,33 @@ async def test_a_ledger_is_continued_with_all_that_it_knows_and_answers_meanwhil
     await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     await until(lambda: _free(engine))
+
+
+def _without_a_database(directory: Path) -> None:
+    """A closed store opens its file anew when it is asked: nothing can be opened here."""
+    for file in directory.glob("halon.db*"):
+        file.unlink()
+    (directory / "halon.db").mkdir()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_store_that_is_down_does_not_keep_the_ledger_from_being_continued(
+    real_time_engine: Engine, tmp_path: Path
+) -> None:
+    engine, trip = real_time_engine, BreakerCommand(by="ana", reason="again and again", key="other")
+    await engine.ledger.pause(Pause(by="ben@example.com", reason="the store is down"))
+    before = await engine.client.get_workflow_handle(LEDGER_ID).describe()
+    await engine.store.close()
+    await asyncio.to_thread(_without_a_database, tmp_path)
+    client = engine.ledger
+    for _ in range(21):
+        await asyncio.gather(*(client.command(TRIP_UPDATE, trip) for _ in range(50)))
+
+    async def continued() -> bool:
+        return (await engine.client.get_workflow_handle(LEDGER_ID).describe()).run_id != before.run_id
+
+    await until(continued, within=20)
+    assert [one.reason for one in (await state(engine)).pauses] == ["the store is down"]
 
 
 def everything_is_frozen() -> dict[str, Any]:
