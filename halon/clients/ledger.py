@@ -28,6 +28,7 @@ from halon.contracts.ledger import (
     PAUSE_SIGNAL,
     PAUSE_UPDATE,
     PERMITS_QUERY,
+    RELEASE_SIGNAL,
     Admission,
     AdmissionRequest,
     Answer,
@@ -35,6 +36,7 @@ from halon.contracts.ledger import (
     LedgerState,
     Pause,
     Permits,
+    Release,
 )
 from halon.errors import PermanentError, TransientError
 
@@ -93,6 +95,16 @@ class LedgerClient:
             await self._carry(lambda: self._handle.signal(PAUSE_SIGNAL, given, rpc_timeout=CALL_WITHIN))
         message = "Temporal has the pause, but no worker has confirmed it: it holds before any worker acts again"
         return Answer(done=True, message=message)
+
+    async def release(self, report: Release) -> None:
+        """Give back for a run, to a ledger that is started when it does not run.
+
+        Raises:
+            TransientError: Temporal does not answer.
+        """
+        await self._carry(
+            lambda: self._started(lambda: self._handle.signal(RELEASE_SIGNAL, report, rpc_timeout=CALL_WITHIN))
+        )
 
     async def permits(self) -> Permits:
         """What a worker must know before it writes, at most `FRESH` seconds old.

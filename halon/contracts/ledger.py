@@ -30,6 +30,7 @@ LEDGER_QUERY = "ledger"
 
 ADMIT = "halon.guards.admit"
 CLEARANCE = "halon.guards.clearance"
+RELEASE = "halon.guards.release"
 INSPECT = "halon.guards.inspect"
 
 MAX_TARGETS = 1000
@@ -336,6 +337,8 @@ class Permit(Contract):
 
     holder: Holder
     playbook: str
+    called: tuple[str, ...] = ()
+    """Playbooks within it that the guards have admitted so far: a pause of one of them holds the run as well."""
     target: str = ""
     fences: tuple[Fence, ...] = ()
     freeze: Literal["respect", "override"] = "respect"

@@ -6,10 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, time_skipping_server, until
+from lamp import (
+    ACTIONS,
+    APPROVED,
+    DIM,
+    GROUP,
+    LOOK,
+    QUEUE,
+    Engine,
+    alert,
+    book,
+    real_server,
+    running,
+    time_skipping_server,
+    until,
+)
 
 from halon.clients.ledger import LedgerClient
 from halon.contracts.audit import AuditKind
+from halon.contracts.incident import IncidentInput
 from halon.contracts.ledger import (
     LEDGER_ID,
     RESET_UPDATE,
@@ -25,6 +40,7 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.outcome import Outcome
+from halon.contracts.run import INCIDENT_WORKFLOW
 from halon.settings import Settings
 
 OTHER = "blink-0000000000"
@@ -251,6 +267,44 @@ async def test_a_ledger_is_continued_with_all_that_it_knows_and_answers_meanwhil
     await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     await until(lambda: _free(engine))
+
+
+async def test_a_lock_is_kept_also_when_the_ledger_was_terminated_before(
+    real_time_engine: Engine,
+) -> None:
+    engine = real_time_engine
+    gate, more = {"id": "more", "approve": {"within": "10m"}}, {**DIM, "id": "dimmer", "with": {"to": 0}}
+    handle = await engine.fire(book([{**DIM, "undo": "never"}, gate, more], **LOCKED), alert())
+    await engine.waiting(FIRST)
+    await engine.client.get_workflow_handle(LEDGER_ID).terminate("by mistake")
+    await engine.run(FIRST).signal("deny", {"by": "ana@example.com"})
+    assert (await handle.result()).outcome is Outcome.FAILED
+    found = await state(engine)
+    assert found.locks["stage/lamp"].kept
+    assert not found.holders
+
+
+async def test_a_pause_of_a_playbook_holds_it_within_another(real_time_engine: Engine) -> None:
+    engine = real_time_engine
+    inner = book([APPROVED]).model_copy(update={"metadata": book([DIM]).metadata.model_copy(update={"name": "inner"})})
+    outer = book([{"id": "call", "playbook": "inner"}, LOOK])
+    given = {"group": GROUP, "playbook": outer, "effects": ACTIONS.effects, "library": {"inner": inner}}
+    await engine.client.start_workflow(
+        INCIDENT_WORKFLOW, IncidentInput(**given, pending=(alert(),)), id=GROUP, task_queue=QUEUE
+    )
+    await engine.waiting(FIRST)
+    await engine.ledger.pause(Pause(by="ben@example.com", reason="it does harm", playbook="inner"))
+    await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+    await until(lambda: _is_held(engine))
+    assert engine.lamp.writes == []
+
+
+async def test_a_freeze_stops_a_change_of_its_target_whatever_the_playbooks_target(tmp_path: Path) -> None:
+    frozen = Settings.model_validate({"freeze": [{**everything_is_frozen(), "targets": ["lamp"]}]})
+    async with running(tmp_path, await real_server(), frozen) as engine:
+        result = await (await engine.fire(book([DIM, LOOK]), alert())).result()
+        assert (result.outcome, engine.lamp.writes) == (Outcome.REFUSED, [])
+        assert "change freeze year end" in result.reason
 
 
 def _without_a_database(directory: Path) -> None:
