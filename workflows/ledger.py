@@ -42,12 +42,12 @@ from halon.contracts.ledger import (
     Release,
     Resume,
     Unlock,
+    Untold,
 )
 from halon.contracts.plan import ActionCall
 from halon.core import story
-from halon.core.flow import stopped, uninterrupted
+from halon.core.flow import uninterrupted
 from halon.core.ledger import Ledger
-from halon.core.runtime import Event
 from workflows.journal import Journal
 
 CHAIN = "guards"
@@ -59,6 +59,10 @@ MAX_UPDATES = 1000
 """Temporal takes 2,000 updates for one run of a workflow, and 51,200 events."""
 MAX_UNWRITTEN = 200
 """Records that wait for a store that is down; older ones are given up and their number is told."""
+MAX_UNTOLD = 50
+"""Notices that wait for a channel."""
+HAND_OVER = timedelta(seconds=5)
+"""How long a ledger that is to be continued waits for what is on its way to the store and to people."""
 _TELLING = RetryPolicy(maximum_attempts=10)
 _LOOKING = RetryPolicy(maximum_attempts=3)
 
@@ -72,13 +76,15 @@ class LedgerWorkflow:
         self._ledger = Ledger(given.state)
         self._journal = Journal(_chain(), given.unwritten)
         self._writing: asyncio.Task[None] | None = None
-        self._telling: list[asyncio.Task[None]] = []
+        self._untold = list(given.untold)
+        self._telling: asyncio.Task[None] | None = None
         self._updates = 0
 
     @workflow.run
     async def run(self, given: LedgerInput) -> None:  # noqa: ARG002  # `workflow.init` has taken it
         """Answer, look after those who hold something, and go on anew before the history is long."""
         self._show()
+        self._tell_people_soon()
         while not self._full:
             await workflow.wait_condition(lambda: self._full or self._ledger.needs_looking_after)
             with contextlib.suppress(TimeoutError):
@@ -90,11 +96,10 @@ class LedgerWorkflow:
                 self._ledger.tick(workflow.now())
                 self._tell()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        for task in self._telling:
-            await task
-        if self._writing is not None:
-            await stopped(self._writing)
-        workflow.continue_as_new(LedgerInput(state=self._ledger.state, unwritten=self._journal.waiting))
+        await self._hand_over()
+        workflow.continue_as_new(
+            LedgerInput(state=self._ledger.state, unwritten=self._journal.waiting, untold=tuple(self._untold))
+        )
 
     @workflow.update(name=ADMIT_UPDATE, description="Sent by runs: may I act?")
     def admit(self, request: AdmissionRequest) -> Admission:
@@ -166,6 +171,22 @@ class LedgerWorkflow:
         """Answer for `halon guards`."""
         return self._ledger.state
 
+    async def _hand_over(self) -> None:
+        """Let what is on its way arrive, but not for long: a store or a channel that is down must not stop the guards.
+
+        What has not arrived by then goes on with the ledger.
+        """
+        under_way = [one for one in (self._writing, self._telling) if one is not None and not one.done()]
+        if self._writing is not None:
+            self._writing.cancel()
+        if under_way:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: all(one.done() for one in under_way),
+                    timeout=HAND_OVER,
+                    timeout_summary="records and notices are on their way",
+                )
+
     @property
     def _full(self) -> bool:
         info = workflow.info()
@@ -200,8 +221,9 @@ class LedgerWorkflow:
             self._journal.incident = _chain()
             self._journal.record(event.kind, event.message, actor=event.actor, data=event.data)
             if event.kind is AuditKind.STORM_BEGAN:
-                self._telling = [one for one in self._telling if not one.done()]
-                self._telling.append(asyncio.create_task(self._tell_people(event)))
+                self._untold += [Untold(channel=one, message=event.message) for one in self._ledger.channels]
+                del self._untold[:-MAX_UNTOLD]
+                self._tell_people_soon()
         self._journal.give_up(MAX_UNWRITTEN)
         if self._journal.unwritten and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write())
@@ -211,10 +233,15 @@ class LedgerWorkflow:
         while self._journal.unwritten:
             await uninterrupted(self._journal.write())
 
-    async def _tell_people(self, event: Event) -> None:
+    def _tell_people_soon(self) -> None:
+        if self._untold and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell_people())
+
+    async def _tell_people(self) -> None:
         """Tell each channel once. One that cannot be reached is left: the audit and the console have it."""
-        for channel in self._ledger.channels:
-            params = {"to": channel, "title": event.message, "severity": "warning"}
+        while self._untold:
+            one = self._untold[0]
+            params = {"to": one.channel, "title": one.message, "severity": "warning"}
             call = ActionCall(action="notify.send", params={**params})
             with contextlib.suppress(ActivityError):
                 await workflow.execute_activity(
@@ -223,8 +250,10 @@ class LedgerWorkflow:
                     schedule_to_close_timeout=timedelta(minutes=10),
                     start_to_close_timeout=timedelta(seconds=60),
                     retry_policy=_TELLING,
-                    summary=f"tell {channel} of the storm",
+                    summary=f"tell {one.channel} of the storm",
                 )
+            if one in self._untold:
+                self._untold.remove(one)
 
     def _show(self) -> None:
         workflow.set_current_details(story.ledger_details(self._ledger.state))

@@ -19,6 +19,7 @@ from halon.contracts.ledger import (
     ADMIT,
     CLEARANCE,
     LEDGER_ID,
+    RELEASE,
     RELEASE_SIGNAL,
     Admission,
     AdmissionRequest,
@@ -39,6 +40,8 @@ HEARTBEAT = timedelta(seconds=8)
 POLL = timedelta(milliseconds=500)
 ADMIT_WITHIN = timedelta(seconds=60)
 """Bound on asking the guards; guards that do not answer refuse."""
+RELEASE_WITHIN = timedelta(minutes=30)
+"""How long a run tries to give back to a ledger that is not there."""
 CLEARANCE_POLL = timedelta(seconds=1)
 
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
@@ -106,6 +109,8 @@ class TemporalRuntime:
         self._granted = granted_before or bool(admission.reserved)
         fence = (admission.fence,) if admission.fence and admission.fence not in self._permit.fences else ()
         changed: dict[str, Any] = {"fences": (*self._permit.fences, *fence)}
+        if request.playbook not in {self._permit.playbook, *self._permit.called}:
+            changed |= {"called": (*self._permit.called, request.playbook)}
         if not request.ask:
             changed |= {"target": request.target, "freeze": request.freeze}
         self._permit = self._permit.model_copy(update=changed)
@@ -117,11 +122,21 @@ class TemporalRuntime:
         await self._run(CLEARANCE, request, bool, within, f"{step}: held by a pause")
 
     async def release(self, report: Release) -> None:
-        """Signal the ledger. When there is none to signal, there is nothing that could be held."""
-        if self._granted:
-            with contextlib.suppress(FailureError):
-                handle = workflow.get_external_workflow_handle(LEDGER_ID)
-                await handle.signal(RELEASE_SIGNAL, report)
+        """Signal the ledger. One that was stopped by force is started again, so that a lock that is kept stays kept."""
+        if not self._granted:
+            return
+        try:
+            await workflow.get_external_workflow_handle(LEDGER_ID).signal(RELEASE_SIGNAL, report)
+        except FailureError:
+            with contextlib.suppress(ActivityError):  # after so long the ledger finds by itself that the run has ended
+                await workflow.execute_activity(
+                    RELEASE,
+                    report,
+                    schedule_to_close_timeout=RELEASE_WITHIN,
+                    start_to_close_timeout=ATTEMPT,
+                    retry_policy=_RETRY,
+                    summary="give back to the guards",
+                )
 
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
         """Run the activity that is named like the action."""

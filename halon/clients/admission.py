@@ -17,6 +17,7 @@ from halon.contracts.ledger import (
     ADMIT,
     CLEARANCE,
     INSPECT,
+    RELEASE,
     Admission,
     AdmissionRequest,
     ClearanceRequest,
@@ -26,6 +27,7 @@ from halon.contracts.ledger import (
     InspectionAnswer,
     Permit,
     Permits,
+    Release,
     StormLimit,
 )
 from halon.contracts.plan import Plan
@@ -65,7 +67,7 @@ class Guards:
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""
-        return (self.admit, self.clearance, self.inspect)
+        return (self.admit, self.clearance, self.inspect, self.release)
 
     @activity.defn(name=ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
@@ -102,6 +104,11 @@ class Guards:
             raise ApplicationError(reason, type="held", next_retry_delay=delay, category=benign)
         return True
 
+    @activity.defn(name=RELEASE)
+    async def release(self, report: Release) -> None:
+        """Give back for a run whose signal found no ledger."""
+        await self._ledger.release(report)
+
     @activity.defn(name=INSPECT)
     async def inspect(self, given: Inspection) -> InspectionAnswer:
         """Look which runs have closed. One that is overdue counts when nothing of it could still write."""
@@ -130,8 +137,11 @@ class Guards:
         paused = _paused(permits, permit, plan.target)
         if paused:
             return Objection("held", paused)
-        frozen = self._frozen(permit.target, permit.playbook) if permit.freeze == "respect" else ()
-        return Objection("refused", "; ".join(one.sentence for one in frozen)) if frozen else None
+        if permit.freeze == "override":
+            return None
+        frozen = [*self._frozen(permit.target, permit.playbook), *self._frozen(plan.target, permit.playbook)]
+        sentences = dict.fromkeys(one.sentence for one in frozen)
+        return Objection("refused", "; ".join(sentences)) if sentences else None
 
     def _frozen(self, target: str, playbook: str) -> tuple[Frozen, ...]:
         return self._freezes.active(datetime.now(UTC), target=target, playbook=playbook)
@@ -158,4 +168,6 @@ class Guards:
 
 def _paused(permits: Permits, permit: Permit, target: str) -> str:
     targets = tuple(one for one in (permit.target, target) if one)
-    return "; ".join(one.sentence for one in permits.pauses if one.stops(permit.playbook, targets))
+    names = (permit.playbook, *permit.called)
+    stopping = [one for one in permits.pauses if any(one.stops(name, targets) for name in names)]
+    return "; ".join(one.sentence for one in stopping)

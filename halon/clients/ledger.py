@@ -28,6 +28,7 @@ from halon.contracts.ledger import (
     PAUSE_SIGNAL,
     PAUSE_UPDATE,
     PERMITS_QUERY,
+    RELEASE_SIGNAL,
     Admission,
     AdmissionRequest,
     Answer,
@@ -35,6 +36,7 @@ from halon.contracts.ledger import (
     LedgerState,
     Pause,
     Permits,
+    Release,
 )
 from halon.errors import PermanentError, TransientError
 
@@ -94,6 +96,16 @@ class LedgerClient:
         message = "Temporal has the pause, but no worker has confirmed it: it holds before any worker acts again"
         return Answer(done=True, message=message)
 
+    async def release(self, report: Release) -> None:
+        """Give back for a run, to a ledger that is started when it does not run.
+
+        Raises:
+            TransientError: Temporal does not answer.
+        """
+        await self._carry(
+            lambda: self._started(lambda: self._handle.signal(RELEASE_SIGNAL, report, rpc_timeout=CALL_WITHIN))
+        )
+
     async def permits(self) -> Permits:
         """What a worker must know before it writes, at most `FRESH` seconds old.
 
@@ -125,9 +137,12 @@ class LedgerClient:
         await self._carry(self._ensure)
 
     async def _ensure(self) -> None:
+        state = await self._left_behind()
+        if state is None:
+            return
         await self._client.start_workflow(
             LEDGER_WORKFLOW,
-            LedgerInput(state=await self._left_behind()),
+            LedgerInput(state=state),
             id=LEDGER_ID,
             task_queue=self._task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -136,8 +151,8 @@ class LedgerClient:
             rpc_timeout=CALL_WITHIN,
         )
 
-    async def _left_behind(self) -> LedgerState:
-        """What a ledger knew that was terminated. When that cannot be found out, everything is paused."""
+    async def _left_behind(self) -> LedgerState | None:
+        """What a ledger knew that was terminated; None when one runs. When it cannot be found, everything is paused."""
         try:
             described = await self._handle.describe(rpc_timeout=CALL_WITHIN)
         except RPCError as error:
@@ -145,7 +160,7 @@ class LedgerClient:
                 return LedgerState()
             raise
         if described.status is WorkflowExecutionStatus.RUNNING:
-            return LedgerState()  # not used: the one that runs is
+            return None  # one that is stopped from here on would be started with nothing
         try:
             handle = self._client.get_workflow_handle(LEDGER_ID, run_id=described.run_id)
             state: LedgerState = await handle.query(LEDGER_QUERY, result_type=LedgerState, rpc_timeout=CALL_WITHIN)

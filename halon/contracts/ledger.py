@@ -30,6 +30,7 @@ LEDGER_QUERY = "ledger"
 
 ADMIT = "halon.guards.admit"
 CLEARANCE = "halon.guards.clearance"
+RELEASE = "halon.guards.release"
 INSPECT = "halon.guards.inspect"
 
 MAX_TARGETS = 1000
@@ -308,11 +309,19 @@ class LedgerState(Contract):
     storm: StormEntry | None = None
 
 
+class Untold(Contract):
+    """What a channel is still to be told of a storm."""
+
+    channel: str
+    message: str
+
+
 class LedgerInput(Contract):
     """What the ledger's workflow begins with: what it knew before, and what it has not yet written down."""
 
     state: LedgerState = LedgerState()
     unwritten: tuple[AuditRecord, ...] = ()
+    untold: tuple[Untold, ...] = ()
 
 
 class Permits(Contract):
@@ -328,6 +337,8 @@ class Permit(Contract):
 
     holder: Holder
     playbook: str
+    called: tuple[str, ...] = ()
+    """Playbooks within it that the guards have admitted so far: a pause of one of them holds the run as well."""
     target: str = ""
     fences: tuple[Fence, ...] = ()
     freeze: Literal["respect", "override"] = "respect"

@@ -72,15 +72,16 @@ class Changes:
         plan = await self.plan(wanted.call, path)
         if plan.kind == "nothing":
             return await self._already(wanted, plan)
-        approved = frozenset[str]()
+        approved: list[tuple[str, Approve]] = []
         drifts = holds = 0
         while drifts < MAX_DRIFTS and holds < MAX_HOLDS:
             approve = self.question(plan, path, wanted.scope, wanted.cover)
             enclosing = wanted.cover.approved if approve == wanted.cover.approve else frozenset[str]()
-            if approve is not None and plan.digest not in approved | enclosing:
+            known = plan.digest in enclosing or (plan.digest, approve) in approved
+            if approve is not None and not known:
                 untouched = not self._account.in_place()
                 await self._gatekeeper.ask(path, approve, (plan,), (), untouched=untouched)
-                approved |= {plan.digest}
+                approved.append((plan.digest, approve))
             key = step_key(self._incident, path, wanted.cover.attempt, self._ordinal)
             self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
             applied = await uninterrupted(self._apply(wanted, plan, key))

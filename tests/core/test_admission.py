@@ -1,7 +1,7 @@
 """What a run may do that its guards have not admitted, and what it asks them when names are strange."""
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from random_runs import TrueWorld
 
 from halon.contracts.base import MAX_DURATION, format_duration, parse_duration
-from halon.contracts.ledger import AdmissionRequest, Holder
+from halon.contracts.decision import Verdict
+from halon.contracts.ledger import Admission, AdmissionRequest, Holder
 from halon.contracts.outcome import Outcome
-from halon.contracts.plan import Effect
+from halon.contracts.plan import Applied, Effect, Plan
 from halon.contracts.playbook import Playbook
+from halon.contracts.policy import PolicyRule
 from halon.contracts.run import RunSpec
 from halon.core.admission import NOT_ADMITTED, _longest
-from halon.core.virtual import START, run_virtually
+from halon.core.virtual import START, Answer, Course, Reply, run_virtually
 
 EFFECTS = {"world.set": Effect.CHANGE}
 SET: dict[str, Any] = {"id": "a", "uses": "world.set", "with": {"name": "cart", "to": 5}}
@@ -102,3 +104,28 @@ def test_the_longest_lease_can_be_asked_for() -> None:
     assert until.result.outcome is Outcome.UNVERIFIED
     longest = format_duration(_longest(playbook))
     assert parse_duration(longest) == MAX_DURATION
+
+
+def test_a_rule_that_wants_more_people_after_a_pause_asks_again() -> None:
+    night = {"name": "night", "if": "${{ now.getHours() >= 18 }}", "require": {"quorum": 2}}
+
+    class PausedUntilNight(TrueWorld):
+        held = False
+
+        def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
+            granted = self.ledger.admit(request, now)
+            return Answer(granted.model_copy(update={"rules": (PolicyRule.model_validate(night),)}))
+
+        def apply(self, plan: Plan, step: str, key: str) -> Answer[Applied]:
+            self.held, first = True, not self.held
+            return Answer(Applied(status="held", reason="paused")) if first else super().apply(plan, step, key)
+
+        def clearance(self, plan: Plan, step: str) -> Answer[None]:
+            return Answer(None, timedelta(hours=10))
+
+    world = PausedUntilNight([1])
+    approved = {**SET, "approve": {"within": "1h"}}
+    ana = Reply(step="a", verdict=Verdict.APPROVE, by="ana")
+    ran = run_virtually(spec(book(timeout="1d", steps=[approved])), world, Course(replies=[ana]))
+    assert ran.result is not None
+    assert (ran.result.outcome, world.keys) == (Outcome.EXPIRED, [])

@@ -5,10 +5,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, time_skipping_server, until
+import pytest
+from lamp import (
+    ACTIONS,
+    APPROVED,
+    DIM,
+    GROUP,
+    LOOK,
+    QUEUE,
+    Engine,
+    alert,
+    book,
+    real_server,
+    running,
+    time_skipping_server,
+    until,
+)
 
 from halon.clients.ledger import LedgerClient
 from halon.contracts.audit import AuditKind
+from halon.contracts.incident import IncidentInput
 from halon.contracts.ledger import (
     LEDGER_ID,
     RESET_UPDATE,
@@ -24,6 +40,7 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.outcome import Outcome
+from halon.contracts.run import INCIDENT_WORKFLOW
 from halon.settings import Settings
 
 OTHER = "blink-0000000000"
@@ -250,6 +267,71 @@ async def test_a_ledger_is_continued_with_all_that_it_knows_and_answers_meanwhil
     await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     await until(lambda: _free(engine))
+
+
+async def test_a_lock_is_kept_also_when_the_ledger_was_terminated_before(
+    real_time_engine: Engine,
+) -> None:
+    engine = real_time_engine
+    gate, more = {"id": "more", "approve": {"within": "10m"}}, {**DIM, "id": "dimmer", "with": {"to": 0}}
+    handle = await engine.fire(book([{**DIM, "undo": "never"}, gate, more], **LOCKED), alert())
+    await engine.waiting(FIRST)
+    await engine.client.get_workflow_handle(LEDGER_ID).terminate("by mistake")
+    await engine.run(FIRST).signal("deny", {"by": "ana@example.com"})
+    assert (await handle.result()).outcome is Outcome.FAILED
+    found = await state(engine)
+    assert found.locks["stage/lamp"].kept
+    assert not found.holders
+
+
+async def test_a_pause_of_a_playbook_holds_it_within_another(real_time_engine: Engine) -> None:
+    engine = real_time_engine
+    inner = book([APPROVED]).model_copy(update={"metadata": book([DIM]).metadata.model_copy(update={"name": "inner"})})
+    outer = book([{"id": "call", "playbook": "inner"}, LOOK])
+    given = {"group": GROUP, "playbook": outer, "effects": ACTIONS.effects, "library": {"inner": inner}}
+    await engine.client.start_workflow(
+        INCIDENT_WORKFLOW, IncidentInput(**given, pending=(alert(),)), id=GROUP, task_queue=QUEUE
+    )
+    await engine.waiting(FIRST)
+    await engine.ledger.pause(Pause(by="ben@example.com", reason="it does harm", playbook="inner"))
+    await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
+    await until(lambda: _is_held(engine))
+    assert engine.lamp.writes == []
+
+
+async def test_a_freeze_stops_a_change_of_its_target_whatever_the_playbooks_target(tmp_path: Path) -> None:
+    frozen = Settings.model_validate({"freeze": [{**everything_is_frozen(), "targets": ["lamp"]}]})
+    async with running(tmp_path, await real_server(), frozen) as engine:
+        result = await (await engine.fire(book([DIM, LOOK]), alert())).result()
+        assert (result.outcome, engine.lamp.writes) == (Outcome.REFUSED, [])
+        assert "change freeze year end" in result.reason
+
+
+def _without_a_database(directory: Path) -> None:
+    """A closed store opens its file anew when it is asked: nothing can be opened here."""
+    for file in directory.glob("halon.db*"):
+        file.unlink()
+    (directory / "halon.db").mkdir()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_store_that_is_down_does_not_keep_the_ledger_from_being_continued(
+    real_time_engine: Engine, tmp_path: Path
+) -> None:
+    engine, trip = real_time_engine, BreakerCommand(by="ana", reason="again and again", key="other")
+    await engine.ledger.pause(Pause(by="ben@example.com", reason="the store is down"))
+    before = await engine.client.get_workflow_handle(LEDGER_ID).describe()
+    await engine.store.close()
+    await asyncio.to_thread(_without_a_database, tmp_path)
+    client = engine.ledger
+    for _ in range(21):
+        await asyncio.gather(*(client.command(TRIP_UPDATE, trip) for _ in range(50)))
+
+    async def continued() -> bool:
+        return (await engine.client.get_workflow_handle(LEDGER_ID).describe()).run_id != before.run_id
+
+    await until(continued, within=20)
+    assert [one.reason for one in (await state(engine)).pauses] == ["the store is down"]
 
 
 def everything_is_frozen() -> dict[str, Any]:
