@@ -128,15 +128,8 @@ class LedgerClient:
         """
         return await self._query(LEDGER_QUERY, LedgerState)
 
-    async def ensure(self) -> None:
-        """Start the ledger when it does not run. One that was stopped by force goes on with what it knew.
-
-        Raises:
-            TransientError: Temporal does not answer.
-        """
-        await self._carry(self._ensure)
-
     async def _ensure(self) -> None:
+        """Start the ledger when it does not run. One that was stopped by force goes on with what it knew."""
         state = await self._left_behind()
         if state is None:
             return
