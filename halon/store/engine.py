@@ -34,6 +34,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._name = engine.url.render_as_string(hide_password=True)
+        self._closed = False
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
@@ -68,7 +69,8 @@ class Database:
             await connection.execute(select(schema_version.c.version).limit(1))
 
     async def close(self) -> None:
-        """Give back all connections."""
+        """Give back all connections; one that is in use closes itself when its transaction has ended."""
+        self._closed = True
         await self._engine.dispose()
 
     @property
@@ -80,8 +82,13 @@ class Database:
         try:
             async with self._engine.connect() as connection:
                 await connection.execution_options(**options)
-                async with connection.begin():
-                    yield connection
+                try:
+                    async with connection.begin():
+                        yield connection
+                finally:
+                    if self._closed:
+                        # The pool that it came from is gone: given back, it would stay open with nobody to close it.
+                        await connection.invalidate()
         except (DBAPIError, PoolTimeout, OSError) as error:
             raise TransientError(
                 f"the store {self._name} does not answer: {_first_line(error)}", retry_after=_RETRY_AFTER

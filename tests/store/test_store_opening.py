@@ -1,6 +1,9 @@
 """Opening the store: by several processes at once, a newer one, and one that does not answer."""
 
+import asyncio
+import gc
 import sqlite3
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,32 @@ async def test_a_writer_that_is_kept_out_is_told_to_come_back(tmp_path: Path) ->
     async with database.write():
         pass
     await database.close()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_store_that_is_closed_while_somebody_reads_leaves_no_connection_open(
+    tmp_path: Path, *, cancelled: bool
+) -> None:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'halon.db'}")
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        async with database.read():
+            reading.set()
+            await go_on.wait()
+
+    task = asyncio.create_task(read())
+    await reading.wait()
+    await database.close()
+    if cancelled:
+        task.cancel()
+    go_on.set()
+    await asyncio.gather(task, return_exceptions=True)
+    del task
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert not caught
 
 
 async def test_a_file_that_is_no_database_is_an_error_in_one_sentence(tmp_path: Path) -> None:

@@ -209,11 +209,12 @@ async def test_what_a_run_held_that_is_gone_comes_free_when_nothing_can_write_an
     assert (await (await engine.fire(book([DIM, LOOK], **LOCKED), alert(2))).result()).outcome is Outcome.REMEDIATED
 
 
-async def test_a_pause_holds_also_when_the_store_is_down(real_time_engine: Engine) -> None:
+async def test_a_pause_holds_also_when_the_store_is_down(real_time_engine: Engine, tmp_path: Path) -> None:
     engine = real_time_engine
     await engine.fire(book([APPROVED, LOOK]), alert())
     await engine.waiting(FIRST)
     await engine.store.close()
+    await asyncio.to_thread(_without_a_database, tmp_path)
     answer = await engine.ledger.pause(Pause(by="ben@example.com", reason="the store is down"))
     assert answer.done
     await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
@@ -314,7 +315,6 @@ def _without_a_database(directory: Path) -> None:
     (directory / "halon.db").mkdir()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_store_that_is_down_does_not_keep_the_ledger_from_being_continued(
     real_time_engine: Engine, tmp_path: Path
 ) -> None:
