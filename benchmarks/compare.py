@@ -230,6 +230,8 @@ async def compare(alerts: int, burst: int) -> dict[str, Any]:
                         "data_dir": str(root / "data"),
                         "playbooks": [str(root / "playbooks")],
                         "temporal": {"address": server.address},
+                        # Many incidents at once are what is measured, and in a storm each change would ask a person.
+                        "storm": {"incidents": 1000, "within": "1s"},
                         "kubernetes": {
                             "default": "demo",
                             "clusters": {"demo": {"kubeconfig": str(cluster.kubeconfig)}},
