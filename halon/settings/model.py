@@ -9,8 +9,6 @@ from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -18,7 +16,10 @@ from pydantic import (
 )
 
 from halon.contracts.base import Duration
+from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, Role
 from halon.contracts.policy import Policy
+from halon.settings.people import Group, check_people
+from halon.settings.section import Section
 
 MIB = 1024 * 1024
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
@@ -27,12 +28,6 @@ Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-
 HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
 """An address without user and password: those are secrets and have their own fields."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-
-
-class Section(BaseModel):
-    """Base of all settings: frozen, and closed to what nobody declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class SecretRef(Section):
@@ -353,12 +348,14 @@ class Settings(Section):
     storm: StormSettings = StormSettings()
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
+    people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
+    """Who may decide and what they may do; without people a name is what it claims to be."""
+    groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
+    roles: Annotated[dict[GroupName, Role], Field(max_length=MAX_ROLES)] = {}
 
     @model_validator(mode="after")
-    def _storm_channels_exist(self) -> "Settings":
-        for channel in self.storm.notify:
-            if channel not in self.notify.channels:
-                raise ValueError(f"`storm.notify` names channel {channel}, which is not under `notify.channels`")
+    def _people_are_known(self) -> "Settings":
+        check_people(self.people, self.groups, self.roles)
         return self
 
     @property

@@ -1,0 +1,57 @@
+"""Groups of people, and whether the people, groups and roles of halon.yaml know each other."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from halon.contracts.people import GROUP, MAX_MEMBERS, Person, Reference, Role
+from halon.settings.section import Section
+
+
+class Group(Section):
+    """People who are asked together."""
+
+    members: Annotated[tuple[Reference, ...], Field(max_length=MAX_MEMBERS)] = ()
+    """People by id, e-mail address or alias. Groups do not hold groups."""
+
+    @field_validator("members")
+    @classmethod
+    def _no_groups(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for member in value:
+            if member.startswith(GROUP):
+                raise ValueError(f"a group holds people, not groups: name the members of {member} here")
+        return value
+
+
+def check_people(people: Mapping[str, Person], groups: Mapping[str, Group], roles: Mapping[str, Role]) -> None:
+    """Whether every name is one person's, and every reference leads to somebody.
+
+    Raises:
+        ValueError: the first one that does not, and where it stands.
+    """
+    owners = _owners(people)
+
+    def known(reference: str) -> bool:
+        if reference.startswith(GROUP):
+            return reference.removeprefix(GROUP) in groups
+        return reference.casefold() in owners
+
+    places = [
+        *((f"people.{person}.delegates", one.to) for person, whose in people.items() for one in whose.delegates),
+        *((f"groups.{name}", member) for name, group in groups.items() for member in group.members),
+        *((f"roles.{name}", reference) for name, role in roles.items() for reference in role.to),
+    ]
+    for place, reference in places:
+        if not known(reference):
+            raise ValueError(f"`{place}` names {reference}, who is not under `people` or `groups`")
+
+
+def _owners(people: Mapping[str, Person]) -> dict[str, str]:
+    owners: dict[str, str] = {}
+    for person, whose in people.items():
+        for name in (person, *whose.names):
+            owner = owners.setdefault(name.casefold(), person)
+            if owner != person:
+                raise ValueError(f"`people.{person}` and `people.{owner}` share the name {name}")
+    return owners
