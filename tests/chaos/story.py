@@ -37,6 +37,7 @@ class Story:
         self.group = f"{scene.script.playbook}-{scene.namespace}-{scene.number}"
         """The group of its incident; an alert has another one, which its labels say."""
         self._alert: dict[str, Any] = {}
+        self._sending = asyncio.Lock()
 
     @property
     def by_hand(self) -> bool:
@@ -83,6 +84,12 @@ class Story:
     async def repeat(self) -> None:
         """Have the sender send the alert again, which is no news."""
         if not self.by_hand:
+            await self._send({})
+
+    async def _send(self, news: dict[str, object]) -> None:
+        """One after the other, as Alertmanager does: what it says last of an alert is how it stands."""
+        async with self._sending:
+            self._alert |= news
             await self._stage.engine.send(self._alert)
 
     def comes(self, moment: Moment) -> None:
@@ -91,7 +98,7 @@ class Story:
 
     async def _raise(self) -> None:
         if not self.by_hand:
-            await self._stage.engine.send(self._alert)
+            await self._send({})
             return
         installed, scene = self._stage.installed, self.scene
         playbooks = installed.catalogue.playbooks
@@ -134,8 +141,7 @@ class Story:
         """What somebody does about it."""
         scene = self.scene
         if scene.script.deed == "resolve":
-            ended = {"status": "resolved", "endsAt": datetime.now(UTC).isoformat()}
-            await self._stage.engine.send(self._alert | ended)
+            await self._send({"status": "resolved", "endsAt": datetime.now(UTC).isoformat()})
             return
         if scene.script.deed == "rescale":
             await self._stage.patch(scene.namespace, scene.name, {"spec": {"replicas": scene.replicas + 1}})
