@@ -1,6 +1,7 @@
 """Google's CEL binding as Halon uses it: the known names with their types, the extensions, and two functions more."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -203,3 +204,16 @@ def is_constant_valid(function: str, text: str) -> bool:
 def _converter(function: str) -> Program:
     none: frozenset[str] = frozenset()
     return environment(none).compile(f"{function}(target)")
+
+
+def _begin() -> None:
+    """Have the binding import what it imports at its first expression and at its first date, while nobody else asks.
+
+    It holds a lock of its own meanwhile, and whoever waits for that lock holds the interpreter's: two threads that come
+    first together would wait for each other for ever.
+    """
+    none: frozenset[str] = frozenset()
+    environment(none).compile("item").eval(data={"item": to_cel(timedelta(seconds=1))}).plain_value()
+
+
+_begin()

@@ -330,3 +330,35 @@ tokens = st.sampled_from(
 @given(st.lists(tokens, max_size=12).map("".join))
 def test_no_heap_of_words_of_the_language_takes_the_process_down(source: str) -> None:
     assert complaint(source) != ""
+
+
+TOGETHER = """
+import builtins, faulthandler, threading, time
+from datetime import UTC, datetime, timedelta
+from halon.core.expressions import compile_expression, evaluate
+
+faulthandler.dump_traceback_later(20, exit=True)
+original = builtins.__import__
+
+def slow(*args, **kwargs):
+    time.sleep(0.05)
+    return original(*args, **kwargs)
+
+builtins.__import__ = slow
+scope = {"alert": {"age": timedelta(seconds=3), "labels": {"b": "c"}}, "now": datetime(2026, 1, 1, tzinfo=UTC)}
+
+def ask():
+    for source in ("alert.age < duration('5m')", "now", "keys(alert.labels)", "{'at': [now, alert.age]}"):
+        evaluate(compile_expression(source), scope)
+
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_ask_for_the_first_time_together_do_not_wait_for_each_other_for_ever() -> None:
+    """The binding imports modules at first use under a lock of its own, and an import lets other threads on."""
+    subprocess.run([sys.executable, "-c", TOGETHER], check=True, timeout=60)  # noqa: S603  # our own text
