@@ -13,7 +13,7 @@ from halon.gateway.problems import Refusal, retry_after
 BODY_MEMORY = 32 * 1024 * 1024
 """Bytes of bodies that are being handled at the same time. Alerts take some five times the memory of their text."""
 _CLOSE = {"Connection": "close"}
-_DRAIN = timedelta(seconds=1)
+_DRAIN = timedelta(seconds=3)
 _DRAIN_FACTOR = 4
 _BUSY = timedelta(seconds=2)
 
@@ -86,11 +86,11 @@ async def read_body(request: Request, limit: int, within: timedelta, share: Body
         ClientDisconnect: the sender is gone.
     """
     said = request.headers.get("content-length", "")
-    if said.isdigit():
-        share.grow(min(int(said), limit))
     body = bytearray()
     size = 0
     try:
+        if said.isdigit():
+            share.grow(min(int(said), limit))
         async with asyncio.timeout(within.total_seconds()):
             async for chunk in request.stream():
                 size += len(chunk)
@@ -101,6 +101,9 @@ async def read_body(request: Request, limit: int, within: timedelta, share: Body
             else:
                 return bytes(body)
         await _drain(request, limit * _DRAIN_FACTOR)
+    except Refusal:
+        await _drain(request, limit * _DRAIN_FACTOR)
+        raise
     except TimeoutError as error:
         seconds = round(within.total_seconds())
         detail = f"the body did not arrive within {seconds} s"
