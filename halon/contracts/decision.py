@@ -7,6 +7,10 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from halon.contracts.base import Contract
+from halon.contracts.people import Method
+
+MAX_SEAL = 8192
+"""Characters of a seal; one with all fields at their longest fits."""
 
 
 class Verdict(StrEnum):
@@ -26,6 +30,31 @@ class DecisionInput(Contract):
     """Digest, or its first eight or more digits, of the plan that was read. Empty: the plan that is shown now."""
     step: Annotated[str, StringConstraints(max_length=512)] = ""
     """Which gate, when several wait at once. Empty: the only one that waits."""
+    break_glass: bool = False
+    """Approve alone what others are asked for. Needs the right, and a comment that says why."""
+    seal: Annotated[str, StringConstraints(max_length=MAX_SEAL)] = ""
+    """Proof of who decides: a JSON Web Token over this decision, signed by the gateway or with a key of theirs."""
+
+
+class Seal(Contract):
+    """What a seal says: one decision, by one person, on one plan of one run, once."""
+
+    run: str
+    """Workflow id of the run that it is for."""
+    verdict: Verdict
+    by: Annotated[str, StringConstraints(min_length=1, max_length=320)]
+    """Id of the person."""
+    method: Method
+    groups: tuple[str, ...] = ()
+    """Groups that the person is proven to be in."""
+    step: str
+    plan: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """The whole digest: a seal is never for whatever is shown."""
+    comment: str = ""
+    break_glass: bool = False
+    id: Annotated[str, StringConstraints(min_length=16, max_length=64)]
+    """Counts once in a run, so that a seal that is replayed does nothing."""
+    expires_at: datetime
 
 
 class Decision(Contract):

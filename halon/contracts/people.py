@@ -103,6 +103,35 @@ class Role(Contract):
         return self
 
 
+class Method(StrEnum):
+    """How somebody proved who they are."""
+
+    OIDC = "oidc"
+    """A token of the identity provider, checked against its keys."""
+    TOKEN = "token"  # noqa: S105  # a word, no secret
+    """A token of theirs, of which `halon.yaml` has the hash."""
+    KEY = "key"
+    """A signature with a key of theirs, of which `halon.yaml` has the public half."""
+    LINK = "link"
+    """A signed link that was sent to them alone."""
+    SLACK = "slack"
+    """A button in Slack, whose request Slack signed."""
+    OPERATOR = "operator"
+    """The token of whoever runs this installation, while `halon.yaml` names no people."""
+    CLAIMED = "claimed"
+    """Not at all: the name was only stated."""
+
+
+class Principal(Contract):
+    """Somebody who asks something of Halon, as they proved it."""
+
+    person: Annotated[str, StringConstraints(min_length=1, max_length=320)]
+    """Id under `people`; for one who is not named there, what the proof calls them."""
+    method: Method
+    groups: tuple[str, ...] = ()
+    """Groups under `groups` that the proof says they are in, such as from an OIDC claim."""
+
+
 class Elector(Contract):
     """One person who may decide a question, as found at the time of asking."""
 
