@@ -1,6 +1,7 @@
 """A seal proves who decides: it is of a known key, says what that key may say, and holds for a while."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import jwt
 import pytest
@@ -86,7 +87,7 @@ def test_a_persons_key_speaks_for_that_person_alone() -> None:
             known.read(own.seal(wrong), NOW)
 
 
-def test_gateway_and_worker_of_one_data_directory_share_a_key_that_only_its_owner_can_read(tmp_path) -> None:
+def test_processes_of_one_data_directory_share_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     token = sealer(settings).seal(said())
     assert seals(settings).read(token, NOW).by == "ana"
