@@ -7,6 +7,10 @@ from fnmatch import fnmatchcase
 from halon.contracts.people import GROUP, Person, Right, Role
 
 
+WITHOUT_ROLES = frozenset({Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE})
+"""What everybody under `people` may do while `halon.yaml` names no roles: nothing that makes others' word less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """What `halon.yaml` says of people. A group whose members a schedule names is not in `groups`."""
@@ -53,6 +57,9 @@ class Directory:
 
         `groups` are further groups that they are known to be in, such as from the claims of a token.
         """
+        if not self.roles:
+            known = person in self.people or any(group in self.groups for group in groups)
+            return known and right in WITHOUT_ROLES
         return any(
             (right in role.may or Right.ADMINISTER in role.may)
             and _matches(role, labels)
