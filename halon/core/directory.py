@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from halon.contracts.people import GROUP, Person, Right, Role
 
-
 WITHOUT_ROLES = frozenset({Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE})
 """What everybody under `people` may do while `halon.yaml` names no roles: nothing that makes others' word less."""
 
