@@ -16,6 +16,7 @@ import worker
 from halon.cli.connections import connected, temporal_config
 from halon.cli.installed import installation
 from halon.clients.environment import open_env
+from halon.clients.telling import communication_of
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.app import create_app
@@ -77,6 +78,7 @@ async def serve_gateway(settings: Settings) -> None:
                 installed.catalogue.playbooks,
                 installed.registry.effects,
                 settings.gateway.dispatch_timeout,
+                communication=communication_of(settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             with _listening(settings) as listener:

@@ -23,6 +23,7 @@ from halon.cli.options import flag
 from halon.cli.output import OUTCOME_STYLES, note, say, say_json, styled
 from halon.cli.plans import PlanView, how_to_decide, of_record, plan_block
 from halon.cli.timeline import all_records
+from halon.clients.telling import communication_of
 from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import JsonObject
@@ -137,7 +138,8 @@ def _order(
     playbook = _playbook(installed, name)
     alerts = read_alerts(alert, datetime.now(UTC)) if alert else ()
     group = f"{name}-{secrets.token_hex(5)}"
-    given = incident_input(group, playbook, installed.catalogue.playbooks, installed.registry.effects).model_copy(
+    known, effects = installed.catalogue.playbooks, installed.registry.effects
+    given = incident_input(group, playbook, known, effects, communication_of(settings)).model_copy(
         update={"started_by": started_by, "dry_run": dry_run, "inputs": parse_inputs(playbook, inputs)}
     )
     incident = incident_id(group, alerts[0]) if alerts else f"{group}-manual"

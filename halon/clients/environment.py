@@ -28,7 +28,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
     prometheus = _prometheus(settings.prometheus)
     try:
-        yield Env(kubernetes, prometheus, HttpChecker(settings.http.allow), _notifier(settings.notify), *more)
+        yield Env(kubernetes, prometheus, HttpChecker(settings.http.allow), notifier_of(settings.notify), *more)
     finally:
         await prometheus.close()
         await kubernetes.close()
@@ -39,7 +39,8 @@ def _prometheus(settings: PrometheusSettings) -> Prometheus:
     return Prometheus(settings.url, token)
 
 
-def _notifier(settings: NotifySettings) -> Notifier:
+def notifier_of(settings: NotifySettings) -> Notifier:
+    """Give what tells people by the channels of halon.yaml."""
     return Notifier(
         {
             name: [partial(resolve, ref, f"notify.channels.{name}[{number}]") for number, ref in enumerate(refs)]

@@ -18,7 +18,9 @@ from pydantic import (
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
+from halon.settings.communication import CommunicationSettings, check_communication
 from halon.settings.people import Group, check_people
+from halon.settings.secret_ref import SecretRef
 from halon.settings.section import Section
 
 MIB = 1024 * 1024
@@ -28,26 +30,6 @@ Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-
 HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
 """An address without user and password: those are secrets and have their own fields."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-
-
-class SecretRef(Section):
-    """Where a secret is found: an environment variable or a file. The secret itself is never in halon.yaml."""
-
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    file: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_the_secret(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            raise ValueError("a secret is named, not written here: use {env: NAME} or {file: PATH}")  # noqa: TRY004  # pydantic reports ValueError
-        return value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "SecretRef":
-        if (self.env is None) == (self.file is None):
-            raise ValueError("name exactly one of `env` and `file`")
-        return self
 
 
 class Tls(Section):
@@ -360,10 +342,12 @@ class Settings(Section):
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
     roles: Annotated[dict[GroupName, Role], Field(max_length=MAX_ROLES)] = {}
+    communication: CommunicationSettings = CommunicationSettings()
 
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
+        check_communication(self.communication, self.notify.channels, self.people, self.groups)
         return self
 
     @property
