@@ -51,7 +51,7 @@ class ListedIncident(Contract):
     flapping: bool
     """Whether its alerts come and go."""
     labels: dict[str, str]
-    """Those on which all of its alerts agree."""
+    """Those that all of its alerts agree on."""
 
 
 @dataclass(frozen=True, slots=True)
