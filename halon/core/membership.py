@@ -49,6 +49,11 @@ class Members:
         return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
 
     @property
+    def labels(self) -> dict[str, str]:
+        """The labels that all alerts agree on."""
+        return shared_labels(self.alerts)
+
+    @property
     def repeats(self) -> int:
         """How often an alert came that was known already."""
         return self.firings - sum(1 for _ in self._alerts)
