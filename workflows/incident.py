@@ -247,10 +247,7 @@ class Incident:
         attributes.upsert(*(pair.key.value_set(pair.value) for pair in self._found_by()))
         self._opened = True
         self._began_at = workflow.now()
-        again = self._group.reopens
-        self._news.start(
-            introduction(self._given, self._id, self._members, again.opened_at if again else self._began_at)
-        )
+        self._news.start(introduction(self._given, self._id, self._members, self._group.since(self._began_at)))
         self._tell_beginning()
         facts: JsonObject = {"playbook": book.metadata.name, "digest": book.digest}
         self._tell(AuditKind.PLAYBOOK_MATCHED, f"Playbook {book.metadata.name} takes it: {book.metadata.title}", facts)
@@ -386,7 +383,8 @@ class Incident:
             severity=self._members.severity,
             title=book.metadata.title,
             target=self._result.target if self._result else "",
-            opened_at=again.opened_at if again else self._began_at,
+            labels=self._members.labels,
+            opened_at=self._group.since(self._began_at),
             closed_at=closed,
             alert_count=self._members.count,
             reopened=again.reopened + 1 if again else 0,

@@ -71,6 +71,7 @@ TOLD = frozenset(
         AuditKind.APPROVAL_ESCALATED,
         AuditKind.DECISION_TAKEN,
         AuditKind.DECISION_REFUSED,
+        AuditKind.GLASS_BROKEN,
         AuditKind.APPROVED,
         AuditKind.DENIED,
         AuditKind.EXPIRED,
@@ -137,7 +138,7 @@ class Newsroom:
 
     def heard(self, event: Event, alert: Alert | None = None) -> None:
         """Take an event in. Never waits."""
-        if not self._to or (event.kind not in TOLD and "break_glass" not in event.kind.value):
+        if not self._to or event.kind not in TOLD:
             return
         info = workflow.info()
         self._count += 1

@@ -315,7 +315,7 @@ class Coordinator:
         if news.kind in _AT_WORK:
             self._at_work = True
             self._advance("identified", now)
-        elif "break_glass" in news.kind.value:
+        elif news.kind is AuditKind.GLASS_BROKEN:
             self.bulletin.direct("page", (OWNER,), f"Break-glass in {self._given.incident}", news.message, "critical")
         elif news.kind is AuditKind.INCIDENT_CLOSED:
             self._close(news, now)
