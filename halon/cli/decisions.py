@@ -5,20 +5,21 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client
 
-from halon.cli.connections import answering, connected
+from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
-from halon.cli.lookup import current_run, full_id, open_execution
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
 from halon.contracts.decision import Verdict
-from halon.contracts.run import DECIDE_UPDATE, Decide
-from halon.core.ids import group_of
-from halon.errors import Conflict, InvalidInput, NotFound, TransientError
+from halon.contracts.run import Decide
+from halon.errors import InvalidInput
+from halon.operations.answering import answering
+from halon.operations.decisions import cancel as cancel_run
+from halon.operations.decisions import decide as hand_in
+from halon.operations.lookup import full_id, open_id
 from halon.settings import Settings, os_user
+from halon.store.store import open_store
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
 Step = Annotated[str, typer.Option("--step", help="Which step, when several wait.")]
@@ -97,18 +98,8 @@ async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str,
         TransientError: nobody answers.
     """
     client = await connected(settings)
-    async with answering(f"incident {incident}"):
-        whole = await full_id(settings, client, incident)
-        run: WorkflowHandle[object, object] = client.get_workflow_handle(await current_run(client, whole))
-    try:
-        async with answering(f"a run of incident {whole}"):
-            answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)  # pyright: ignore[reportUnknownMemberType]  # an overload of theirs is untyped
-    except UpdateTimeout as error:
-        raise _undecided(whole) from error
-    except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        raise Conflict(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
-    return whole, answer
+    whole = await whole_id(settings, client, incident)
+    return whole, await hand_in(client, whole, given)
 
 
 async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
@@ -119,13 +110,25 @@ async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
         TransientError: Temporal does not answer.
     """
     client = await connected(settings)
-    async with answering(f"incident {incident}"):
-        whole = await full_id(settings, client, incident)
-        run = await open_execution(client, whole)
-        if run is None:
-            raise NotFound(f"incident {whole} has ended: there is nothing to cancel")
-        await client.get_workflow_handle(group_of(whole), run_id=run).cancel(reason=reason)
+    whole = await whole_id(settings, client, incident)
+    await cancel_run(client, whole, reason)
     return whole
+
+
+async def whole_id(settings: Settings, client: Client, incident: str) -> str:
+    """Give an incident's whole id. The store is only asked when Temporal alone does not tell.
+
+    Raises:
+        NotFound: no incident's id begins so.
+        InvalidInput: several do.
+        TransientError: nobody answers.
+    """
+    async with answering(f"incident {incident}"):
+        whole = await open_id(client, incident)
+        if whole is not None:
+            return whole
+        async with open_store(settings) as store:
+            return await full_id(store, client, incident)
 
 
 def named(by: str) -> str:
@@ -138,12 +141,6 @@ def named(by: str) -> str:
     if not name:
         raise InvalidInput("this system has no name for you: say who decides with --by NAME")
     return name
-
-
-def _undecided(incident: str) -> TransientError:
-    return TransientError(
-        f"no worker took the decision in time: it may still count once one runs; look with `halon show {incident}`"
-    )
 
 
 def _decision(verdict: Verdict, *, step: str, plan: str, comment: str, by: str) -> Decide:
