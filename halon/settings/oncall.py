@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, StringConstraints, Tag, model_validator
 
 from halon.settings.secret_ref import SecretRef
 from halon.settings.section import SafeUrl, Section, TimeZone
@@ -60,6 +60,3 @@ class OpsgenieSchedule(Section):
     """Key of an API integration that may read."""
     url: SafeUrl = "https://api.opsgenie.com"
     """In Europe https://api.eu.opsgenie.com."""
-
-
-Claim: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from halon.contracts.people import GROUP, MAX_MEMBERS, Person, Reference, Role
-from halon.settings.oncall import CalendarSchedule, Claim, OpsgenieSchedule, PagerDutySchedule
+from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.section import Section
 
 
@@ -18,8 +18,6 @@ class Group(Section):
     calendar: CalendarSchedule | None = None
     pagerduty: PagerDutySchedule | None = None
     opsgenie: OpsgenieSchedule | None = None
-    claims: Annotated[tuple[Claim, ...], Field(max_length=20)] = ()
-    """Groups of the identity provider: a token that names one of them proves that its owner is in this group."""
 
     @property
     def schedule(self) -> CalendarSchedule | PagerDutySchedule | OpsgenieSchedule | None:
