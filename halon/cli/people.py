@@ -1,6 +1,7 @@
 """`halon people` and `halon oncall`: whom halon.yaml and its schedules mean now."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, table
-from halon.clients.oncall import OnCall, Shift, gaps
+from halon.clients.oncall import OnCall, Shift, gap_of
 from halon.contracts.base import Json, JsonObject
 from halon.core.directory import Directory
 from halon.errors import InvalidInput
@@ -29,14 +30,14 @@ def people(context: typer.Context, *, json: AsJson = False) -> None:
     rows = [_row(person, settings, directory) for person in sorted(settings.people)]
     if json:
         listed: list[Json] = [{"person": p, "name": n, "groups": [*g], "roles": [*r]} for p, n, g, r in rows]
-        say_json({"people": listed, "missing": [*missing]})
+        say_json({"people": listed, "missing": dict(missing)})
         return
     if rows:
         say(table(("person", "name", "groups", "roles"), [(p, n, ", ".join(g), ", ".join(r)) for p, n, g, r in rows]))
     else:
         say("halon.yaml names no people: a name is what it claims to be")
-    for one in missing:
-        note(one)
+    for group, why in missing.items():
+        note(f"group {group}: {why}")
 
 
 def oncall(context: typer.Context, group: Group, *, at: At = "", json: AsJson = False) -> None:
@@ -47,18 +48,18 @@ def oncall(context: typer.Context, group: Group, *, at: At = "", json: AsJson = 
     settings = settings_of(context)
     moment = _moment(at)
     shift = asyncio.run(_shift(settings, group, moment))
-    missing = gaps(shift) if settings.groups[group].schedule is not None else ()
+    missing = gap_of(shift) if settings.groups[group].schedule is not None else ""
     if json:
         asked: JsonObject = {"group": group, "at": moment.isoformat()}
-        say_json({**asked, "members": [*shift.members], "on_call": [*shift.on_call], "missing": [*missing]})
+        say_json({**asked, "members": [*shift.members], "on_call": [*shift.on_call], "missing": missing})
         return
     rows = [(one, settings.people[one].name, "on call" if one in shift.on_call else "member") for one in shift.members]
     say(table(("person", "name", "why"), rows) if rows else f"nobody is in group {group} at {moment.isoformat()}")
-    for one in missing:
-        note(f"group {group}: {one}")
+    if missing:
+        note(f"group {group}: {missing}")
 
 
-async def _directory(settings: Settings) -> tuple[Directory, tuple[str, ...]]:
+async def _directory(settings: Settings) -> tuple[Directory, Mapping[str, str]]:
     async with OnCall(settings) as groups:
         return await groups.directory(datetime.now(UTC))
 

@@ -6,8 +6,8 @@ call: an answer that is older is never taken instead.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -80,8 +80,10 @@ class OnCall:
                 unknown.append(mention.label)
         return Shift(tuple(sorted({*static, *on_call})), tuple(sorted(on_call)), tuple(unknown))
 
-    async def directory(self, at: datetime, groups: Collection[str] | None = None) -> tuple[Directory, tuple[str, ...]]:
-        """Give the people as they are at a moment, and what is missing, each a group and the reason.
+    async def directory(
+        self, at: datetime, groups: Collection[str] | None = None
+    ) -> tuple[Directory, Mapping[str, str]]:
+        """Give the people as they are at a moment, and what is missing: a group, and why.
 
         `groups` are those whose schedules are asked, without it all. One whose schedule is not asked, or gives no
         answer, has the members that halon.yaml names.
@@ -89,14 +91,15 @@ class OnCall:
         asked = [name for name in self._schedules if groups is None or name in groups]
         shifts = await asyncio.gather(*(self._tried(name, at) for name in asked))
         members = dict(self._named.groups)
-        missing: list[str] = []
+        missing: dict[str, str] = {}
         for name, shift in zip(asked, shifts, strict=True):
             if isinstance(shift, HalonError):
-                missing.append(f"{GROUP}{name}: {shift}")
+                missing[name] = str(shift)
                 continue
             members[name] = shift.members
-            missing += [f"{GROUP}{name}: {one}" for one in gaps(shift)]
-        return Directory(self._settings.people, members, self._settings.roles), tuple(missing)
+            if gap := gap_of(shift):
+                missing[name] = gap
+        return replace(self._named, groups=members), missing
 
     async def close(self) -> None:
         """Close the connections."""
@@ -124,13 +127,13 @@ class OnCall:
         return set()
 
 
-def gaps(shift: Shift) -> tuple[str, ...]:
-    """Say what is missing in the answer of a group's schedule, in words for people."""
+def gap_of(shift: Shift) -> str:
+    """Say what is missing in the answer of a group's schedule, in words for people; empty when nothing is."""
     if shift.unknown:
         more = len(shift.unknown) - _MAX_LABELS
         names = ", ".join(shift.unknown[:_MAX_LABELS]) + (f" and {more} more" if more > 0 else "")
-        return (f"its schedule names {names}, who is not under `people`",)
-    return () if shift.on_call else ("its schedule names nobody at this time",)
+        return f"its schedule names {names}, who is not under `people`"
+    return "" if shift.on_call else "its schedule names nobody at this time"
 
 
 class _Fresh:

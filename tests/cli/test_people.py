@@ -50,7 +50,7 @@ def test_people_are_listed_with_their_groups_and_what_is_missing(called: Shell) 
         ["ana", "Ana", "Lopez"],
         ["ben", "sre", "responder"],
     ]
-    assert "group:lost: the calendar of group lost cannot be read: No such file" in answer.err
+    assert "group lost: the calendar of group lost cannot be read: No such file" in answer.err
     assert called("people", "--json").json["people"][1] == {
         "person": "ben", "name": "", "groups": ["sre"], "roles": ["responder"],
     }  # fmt: skip

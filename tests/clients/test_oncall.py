@@ -287,11 +287,11 @@ roles: {{responder: {{may: [decide], to: ["group:up"]}}}}
         assert directory.members("group:down") == ("ben",)
         assert directory.members("group:plain") == ("ana",)
         assert directory.may("ben", "decide")  # type: ignore[arg-type]
-        assert missing == (
-            "group:down: Opsgenie, for group down, does not answer: ConnectError",
-            "group:up: its schedule names dan@example.com, who is not under `people`",
-        )
-        assert (await groups.directory(NIGHT, ("plain",)))[1] == ()
+        assert missing == {
+            "down": "Opsgenie, for group down, does not answer: ConnectError",
+            "up": "its schedule names dan@example.com, who is not under `people`",
+        }
+        assert (await groups.directory(NIGHT, ("plain",)))[1] == {}
         with pytest.raises(NotFound, match="no group nobody"):
             await groups.members("nobody", NIGHT)
 
@@ -299,7 +299,7 @@ roles: {{responder: {{may: [decide], to: ["group:up"]}}}}
 async def test_a_gap_in_the_schedule_is_told(api: Api) -> None:
     api.answers = [{"oncalls": []}]
     async with OnCall(settings(PAGERDUTY.format(what="schedule: P1", url=api.url))) as groups:
-        assert (await groups.directory(NIGHT))[1] == ("group:sre: its schedule names nobody at this time",)
+        assert (await groups.directory(NIGHT))[1] == {"sre": "its schedule names nobody at this time"}
 
 
 async def test_no_trace_keeps_the_address_of_a_calendar(api: Api) -> None:
