@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from halon.contracts.people import GROUP, MAX_MEMBERS, GroupName, Person, Reference, Role
+from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.section import Section
 
 
@@ -17,6 +18,20 @@ class Group(Section):
     channels: Annotated[tuple[GroupName, ...], Field(max_length=10)] = ()
     """The group's own channels from `notify.channels`, in the order in which they are tried. Without them each member
     is told by theirs."""
+    calendar: CalendarSchedule | None = None
+    pagerduty: PagerDutySchedule | None = None
+    opsgenie: OpsgenieSchedule | None = None
+
+    @property
+    def schedule(self) -> CalendarSchedule | PagerDutySchedule | OpsgenieSchedule | None:
+        """What says who is on call, if anything does."""
+        return self.calendar or self.pagerduty or self.opsgenie
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Group":
+        if sum(one is not None for one in (self.calendar, self.pagerduty, self.opsgenie)) > 1:
+            raise ValueError("a group has at most one of `calendar`, `pagerduty` and `opsgenie`")
+        return self
 
     @field_validator("members")
     @classmethod
