@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import activities
 from halon.clients.admission import Guards
+from halon.clients.oncall import OnCall
 from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
 from halon.clients.seals import Seals, seals
@@ -86,7 +87,7 @@ def build(  # what a worker is made of
     """
     guards = Guards(client, task_queue, settings)
     people = People(settings, seals(settings)) if settings else People(Settings(), Seals((), {}))
-    telling = Telling(client, task_queue, settings)
+    telling = Telling(client, task_queue, settings, groups=env.find(OnCall))
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),

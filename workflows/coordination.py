@@ -47,6 +47,7 @@ from halon.core import story
 from halon.core.bulletin import Draft
 from halon.core.coordination import Coordinator, Refused
 from halon.core.flow import uninterrupted
+from halon.core.membership import shared_labels
 from halon.core.runtime import Event
 from workflows.journal import Journal
 from workflows.telling import Courier, reason_of
@@ -274,7 +275,7 @@ class Coordination:
         return said, await self._person(said.by, said)
 
     async def _person(self, name: str, said: Person) -> str:
-        labels = self._coordinator.bulletin.alerts[0].labels if self._coordinator.bulletin.alerts else {}
+        labels = shared_labels(self._coordinator.bulletin.alerts)
         answer: WhoAnswer = await workflow.execute_local_activity(
             WHO,
             WhoRequest(name=name, labels=labels),

@@ -43,6 +43,7 @@ from halon.contracts.coordination import (
     ResolveRequest,
 )
 from halon.contracts.incident import IncidentInput
+from halon.core.ids import coordination_id
 from halon.core.membership import Members
 from halon.core.runtime import Event
 from workflows.journal import Journal
@@ -99,11 +100,6 @@ _ROUND = timedelta(minutes=15)
 _RESOLVE_WITHIN = timedelta(minutes=2)
 MAX_UNDER_WAY = 200
 """Messages on their way at the same time; a further one is dropped, and the audit says so."""
-
-
-def coordination_id(incident: str) -> str:
-    """Give the workflow id of the workflow that tells people of an incident."""
-    return f"{incident}-coordination"
 
 
 def introduction(

@@ -8,6 +8,7 @@ from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
+from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
@@ -27,9 +28,12 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
     prometheus = _prometheus(settings.prometheus)
+    groups = OnCall(settings)
+    checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify)
     try:
-        yield Env(kubernetes, prometheus, HttpChecker(settings.http.allow), notifier_of(settings.notify), *more)
+        yield Env(kubernetes, prometheus, checker, notifier, groups, *more)
     finally:
+        await groups.close()
         await prometheus.close()
         await kubernetes.close()
 

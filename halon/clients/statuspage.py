@@ -4,31 +4,27 @@ Its calls have no key against repetition, so an incident carries our own mark in
 what it marks: before anything is written, the mark that is there is looked at.
 """
 
-import asyncio
 import json
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-import httpx
-
+from halon.clients.web import Ask, Web
 from halon.contracts.base import is_list, is_object
 from halon.contracts.communication import Impact
 from halon.contracts.coordination import Published, PublishRequest
-from halon.errors import Misconfigured, NotFound, PermanentError, PermissionDenied, TransientError
+from halon.errors import Misconfigured, NotFound, PermanentError
 from halon.redaction import redact_text
 from halon.settings.communication import StatusPageSettings
 from halon.settings.secrets import resolve
 
-TIMEOUT = 15.0
-"""Seconds of one call."""
-MAX_ANSWER = 2 * 1024 * 1024
+SETTING = "communication.status_page.token"
 MAX_BODY = 4000
+Method: TypeAlias = Literal["GET", "POST", "PATCH"]
 _WAYS = {
     Impact.NONE: "operational",
     Impact.MINOR: "degraded_performance",
     Impact.MAJOR: "partial_outage",
     Impact.CRITICAL: "major_outage",
 }
-_BUSY = 429
 
 
 class StatusPage:
@@ -47,26 +43,27 @@ class StatusPage:
         """
         if self._settings.page is None or self._settings.token is None:
             raise Misconfigured("`communication.status_page` in halon.yaml names no `page` and `token`")
-        token = resolve(self._settings.token, "communication.status_page.token").get_secret_value()
-        headers = {"Authorization": f"OAuth {token}", "User-Agent": "halon"}
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, headers=headers, timeout=TIMEOUT) as http:
-            found = await self._find(http, request)
+        web = Web()
+        try:
+            found = await self._find(web, request)
             if found is None:
-                answer = await self._ask(http, "POST", "incidents", self._words(request, new=True))
+                answer = await self._ask(web, "POST", "incidents", self._words(request, new=True))
             elif _mark(found).get("mark") == request.mark:
                 answer = found
             else:
-                answer = await self._ask(http, "PATCH", f"incidents/{_id(found)}", self._words(request, new=False))
+                answer = await self._ask(web, "PATCH", f"incidents/{_id(found)}", self._words(request, new=False))
+        finally:
+            await web.close()
         return Published(page_incident=_id(answer), url=str(answer.get("shortlink") or ""))
 
-    async def _find(self, http: httpx.AsyncClient, request: PublishRequest) -> dict[str, Any] | None:
+    async def _find(self, web: Web, request: PublishRequest) -> dict[str, Any] | None:
         """The incident as the page has it: by its id, else by our mark."""
         if request.page_incident:
             try:
-                return await self._ask(http, "GET", f"incidents/{request.page_incident}", None)
+                return await self._ask(web, "GET", f"incidents/{request.page_incident}", None)
             except NotFound:
                 return None  # somebody removed it there: it is made anew
-        answer = await self._call(http, "GET", "incidents/unresolved", None)
+        answer = await self._call(web, "GET", "incidents/unresolved", None)
         rows: list[Any] = answer if is_list(answer) else []
         ours = [one for one in rows if is_object(one) and _mark(one).get("incident") == request.incident]
         return ours[0] if ours else None
@@ -85,36 +82,25 @@ class StatusPage:
             incident |= {"name": redact_text(request.name, 200), "impact_override": request.impact.value}
         return {"incident": incident}
 
-    async def _ask(
-        self, http: httpx.AsyncClient, method: Literal["GET", "POST", "PATCH"], path: str, body: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        answer = await self._call(http, method, path, body)
+    async def _ask(self, web: Web, method: Method, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        answer = await self._call(web, method, path, body)
         if not is_object(answer) or not answer.get("id"):
             raise PermanentError("the status page answers with something else than an incident")
         return answer
 
-    async def _call(
-        self, http: httpx.AsyncClient, method: Literal["GET", "POST", "PATCH"], path: str, body: dict[str, Any] | None
-    ) -> Any:
-        url = f"{self._settings.url.rstrip('/')}/pages/{self._settings.page}/{path}"
+    async def _call(self, web: Web, method: Method, path: str, body: dict[str, Any] | None) -> Any:
+        token = resolve(self._settings.token, SETTING).get_secret_value() if self._settings.token else ""
+        ask = Ask(
+            url=f"{self._settings.url.rstrip('/')}/pages/{self._settings.page}/{path}",
+            method=method,
+            headers={"Authorization": f"OAuth {token}"},
+            body=body,
+        )
+        answer = await web.ask("the status page", ask)
+        if not answer.ok:
+            raise answer.refused("the status page", SETTING)
         try:
-            async with asyncio.timeout(TIMEOUT):
-                response = await http.request(method, url, json=body)
-        except (TimeoutError, httpx.HTTPError) as error:
-            raise TransientError(f"the status page does not answer: {type(error).__name__}") from None
-        status = response.status_code
-        if status in {401, 403}:
-            raise PermissionDenied(f"the status page does not accept `communication.status_page.token`: HTTP {status}")
-        if status == 404:  # noqa: PLR2004  # what the protocol says
-            raise NotFound(f"the status page has no {path} (HTTP 404): see `communication.status_page.page`")
-        if status == _BUSY or status >= 500:  # noqa: PLR2004  # the server's own errors begin there
-            raise TransientError(f"the status page answers HTTP {status}")
-        if not response.is_success:
-            raise PermanentError(f"the status page does not take it: HTTP {status}")
-        if len(response.content) > MAX_ANSWER:
-            raise PermanentError("the status page answers with too much")
-        try:
-            found: Any = json.loads(response.content)
+            found: Any = json.loads(answer.body)
         except ValueError as error:
             raise PermanentError("the status page answers with something that is not JSON") from error
         return found

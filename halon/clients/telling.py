@@ -1,8 +1,8 @@
 """What telling people comes to in a worker: who they are, the message itself, and whose word counts."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from opentelemetry import metrics
 from temporalio import activity
@@ -13,6 +13,8 @@ from temporalio.service import RPCError
 
 from halon.clients.environment import notifier_of
 from halon.clients.notify import Message, Notifier
+from halon.clients.oncall import OnCall
+from halon.clients.people import ENVIRONMENT
 from halon.clients.statuspage import StatusPage
 from halon.contracts.communication import CHANNEL, OWNER, Communication
 from halon.contracts.coordination import (
@@ -46,9 +48,6 @@ MAX_RECIPIENTS = 50
 _sent = metrics.get_meter("halon.telling").create_counter(
     "halon.notices", description="Messages to people, by kind and result"
 )
-
-Directories: TypeAlias = Callable[[datetime, Collection[str]], Awaitable[tuple[Directory, tuple[str, ...]]]]
-"""Gives the people at a moment, with the members of these groups as their schedules have them, and what is missing."""
 
 
 class Threaded(Protocol):
@@ -104,7 +103,7 @@ class Telling:
         task_queue: str,
         settings: Settings | None = None,
         *,
-        directories: Directories | None = None,
+        groups: OnCall | None = None,
         threaded: Threaded | None = None,
     ) -> None:
         """Check what the settings say.
@@ -117,7 +116,7 @@ class Telling:
         self._client, self._task_queue = client, task_queue
         self._notifier: Notifier = notifier_of(self._settings.notify)
         self._damper = Damper(self._settings.communication.per_minute)
-        self._directories = directories or self._as_written
+        self._groups = groups or OnCall(self._settings)
         self._threaded = threaded
         self._page = StatusPage(self._settings.communication.status_page)
 
@@ -129,9 +128,9 @@ class Telling:
     async def resolve(self, request: ResolveRequest) -> Recipients:
         """Find whom references mean now. When that is nobody, it is the channels that everybody falls back to."""
         groups = {one.removeprefix(GROUP) for one in (*request.to, request.owner) if one.startswith(GROUP)}
-        directory, gaps = await self._directories(datetime.now(UTC), groups | {request.owner})
+        directory, gaps = await self._groups.directory(datetime.now(UTC), groups | {request.owner})
         found: dict[str, Recipient] = {}
-        missing = list(gaps)
+        missing = [f"{GROUP}{name}: {why}" for name, why in gaps.items()]
         for reference in request.to:
             meant = self._meant(directory, request.owner if reference == OWNER else reference)
             if not meant:
@@ -168,13 +167,14 @@ class Telling:
     @activity.defn(name=WHO)
     async def who(self, request: WhoRequest) -> WhoAnswer:
         """Say who a name means, and whether they may take part."""
-        directory, _ = await self._directories(datetime.now(UTC), frozenset(self._settings.groups))
+        directory, _ = await self._groups.directory(datetime.now(UTC))
         if directory.is_empty:
             return WhoAnswer(person=request.name.strip())
         person = directory.who(request.name)
         if person is None:
             return WhoAnswer(problem=f"nobody is called {request.name[:100]} under `people` in halon.yaml")
-        if not directory.may(person, Right.DECIDE, request.labels):
+        labels = {**request.labels, ENVIRONMENT: self._settings.environment}
+        if not directory.may(person, Right.DECIDE, labels):
             return WhoAnswer(problem=f"{person} has not the right `decide` for this incident")
         return WhoAnswer(person=person)
 
@@ -250,9 +250,3 @@ class Telling:
             for name, person, channels in meant
         ]
         return [one for one in made if one.channels]
-
-    async def _as_written(self, at: datetime, groups: Collection[str]) -> tuple[Directory, tuple[str, ...]]:
-        del at, groups  # without a schedule, a group has the members that it has
-        given = self._settings
-        members = {name: one.members for name, one in given.groups.items()}
-        return Directory(given.people, members, given.roles), ()

@@ -4,7 +4,7 @@ Whether something holds is asked of each alert. What has no answer counts as `un
 than not, and nothing becomes public that might not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -24,7 +24,7 @@ NAMES = frozenset({"alert", "metadata", "environment", "now"})
 class Found(NamedTuple):
     """The first rule that holds, and why."""
 
-    index: int
+    rule: int
     reason: str
 
 
@@ -49,7 +49,7 @@ class Judge:
 
     def _holding(
         self, rules: Sequence[Condition], alerts: Sequence[Alert], now: datetime, *, unclear: bool
-    ) -> Iterable[Found]:
+    ) -> Iterator[Found]:
         for index, rule in enumerate(rules):
             for alert in alerts:
                 reason = self._why(rule, alert, now, unclear=unclear)

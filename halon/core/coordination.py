@@ -245,19 +245,19 @@ class Coordinator:
         alerts = self.bulletin.alerts
         found = self._judge.page(alerts, now) if self._rule < 0 else None
         if found is not None:
-            self._rule, self._why = found.index, found.reason
-            rule = self._spec.page[found.index]
+            self._rule, self._why = found.rule, found.reason
+            rule = self._spec.page[found.rule]
             self._ack = calls.called(rule, now) if self._ack is None else self._ack
             within = f" within {format_duration(rule.acknowledge.within)}" if rule.acknowledge else ""
             message = f"{', '.join(rule.to)} called{within and f', to acknowledge{within}'}: {found.reason}"
             self.bulletin.tell(now, AuditKind.PAGED, message, {"to": list(rule.to), "reason": found.reason})
             self.bulletin.page(rule.to, now)
         for one in self._judge.duties(alerts, now):
-            self._begin(self._spec.deadlines[one.index], one.reason, now)
+            self._begin(self._spec.deadlines[one.rule], one.reason, now)
         public = self._judge.status_page(alerts, now) if self.publicity is None else None
         if public is not None:
-            self._status_rule = public.index
-            self.publicity = Publicity(self._given.incident, self._spec.status_page[public.index], None)
+            self._status_rule = public.rule
+            self.publicity = Publicity(self._given.incident, self._spec.status_page[public.rule], None)
             self._advance("investigating", now)
             if self.publicity.held:
                 how = f"halon publish {self._given.incident}"
