@@ -276,7 +276,7 @@ class Coordination:
 
     async def _person(self, name: str, said: Person) -> str:
         labels = shared_labels(self._coordinator.bulletin.alerts)
-        answer: WhoAnswer = await workflow.execute_local_activity(
+        answer: WhoAnswer = await workflow.execute_activity(
             WHO,
             WhoRequest(name=name, labels=labels),
             result_type=WhoAnswer,

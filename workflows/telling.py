@@ -43,6 +43,7 @@ from halon.contracts.coordination import (
     ResolveRequest,
 )
 from halon.contracts.incident import IncidentInput
+from halon.core.damping import pause_after
 from halon.core.ids import coordination_id
 from halon.core.membership import Members
 from halon.core.runtime import Event
@@ -95,11 +96,10 @@ SETTLE_WITHIN = timedelta(seconds=30)
 """How long an incident that is over waits for its last news to be taken."""
 _ATTEMPT = timedelta(seconds=45)
 _TRYING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
-_ROUND = timedelta(minutes=15)
-"""How long all channels are tried in one of the later rounds."""
-_RESOLVE_WITHIN = timedelta(minutes=2)
-MAX_UNDER_WAY = 200
-"""Messages on their way at the same time; a further one is dropped, and the audit says so."""
+_ONCE = RetryPolicy(maximum_attempts=1)
+MAX_UNDER_WAY = 50
+"""Messages on their way at the same time; a further one is dropped, and the audit says so. When no channel takes any
+for a day, their attempts are half of the events that Temporal keeps for a workflow."""
 
 
 def introduction(
@@ -292,24 +292,22 @@ class Courier:
             failed.append(f"{channel}: {answer}")
         reason = "; ".join(failed) or "no channel leads there"
         self._event(AuditKind.NOTICE_FAILED, notice, recipient.name, f"not told yet: {reason}", recipient.channels)
-        while recipient.channels and workflow.now() - began < self._keep_trying:
-            at = workflow.now()
+        while recipient.channels and (waited := workflow.now() - began) < self._keep_trying:
+            self._state(notice, recipient, "failing", recipient.channels[0], reason)
+            await workflow.sleep(pause_after(waited), summary=f"before {recipient.name} is tried again"[:200])
             for number, channel in enumerate(recipient.channels):
-                self._state(notice, recipient, "failing", channel, reason)
-                share = max(self._patience, _ROUND / len(recipient.channels))
-                answer = await self._try(notice, recipient, channel, thread if number == 0 else "", share)
+                answer = await self._try(notice, recipient, channel, thread if number == 0 else "", None)
                 if isinstance(answer, Delivered):
                     return self._arrived(notice, recipient, channel, failed, answer)
-            if workflow.now() - at < _ROUND / 2:
-                await workflow.sleep(_ROUND / 2, summary=f"before {recipient.name} is tried again")
         self._state(notice, recipient, "failed", "", reason)
         if recipient.channels:
             self._event(AuditKind.NOTICE_FAILED, notice, recipient.name, f"given up: {reason}", recipient.channels)
         return ""
 
     async def _try(
-        self, notice: Notice, recipient: Recipient, channel: str, thread: str, within: timedelta
+        self, notice: Notice, recipient: Recipient, channel: str, thread: str, within: timedelta | None
     ) -> Delivered | str:
+        """Try one channel, again and again for as long as `within`, else once. Gives why it was not told."""
         request = DeliverRequest(
             notice=notice, channel=channel, person=recipient.person, thread=thread, damped=self._damped
         )
@@ -318,9 +316,9 @@ class Courier:
                 DELIVER,
                 request,
                 result_type=Delivered,
-                schedule_to_close_timeout=within,
-                start_to_close_timeout=min(_ATTEMPT, within),
-                retry_policy=_TRYING,
+                schedule_to_close_timeout=within or 2 * _ATTEMPT,
+                start_to_close_timeout=_ATTEMPT if within is None else min(_ATTEMPT, within),
+                retry_policy=_ONCE if within is None else _TRYING,
                 summary=f"{notice.kind} to {recipient.name} by {channel}: {notice.title}"[:200],
             )
         except ActivityError as error:

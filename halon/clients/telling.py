@@ -8,7 +8,7 @@ from opentelemetry import metrics
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from halon.clients.environment import notifier_of
@@ -150,15 +150,21 @@ class Telling:
         told: set[int] = set()
         for earlier in activity.info().heartbeat_details:
             told |= {int(one) for one in earlier}
+        counted = request.damped and not told
         try:
-            if request.damped and not told and not self._damper.allows(request.channel, datetime.now(UTC)):
+            if counted and not self._damper.allows(request.channel, datetime.now(UTC)):
+                counted = False
                 await self._digest(request)
                 return Delivered(digest=True)
             thread = await self._deliver(request, told)
         except TransientError as error:
+            if counted:
+                self._damper.take_back(request.channel)
             _sent.add(1, {"kind": request.notice.kind, "result": "failed"})
-            raise ApplicationError(str(error), type="transient", next_retry_delay=error.retry_after) from error
+            raise _again(error) from error
         except PermanentError as error:
+            if counted:
+                self._damper.take_back(request.channel)
             _sent.add(1, {"kind": request.notice.kind, "result": "failed"})
             raise ApplicationError(str(error), type="permanent", non_retryable=True) from error
         _sent.add(1, {"kind": request.notice.kind, "result": "sent"})
@@ -184,7 +190,7 @@ class Telling:
         try:
             return await self._page.publish(request)
         except TransientError as error:
-            raise ApplicationError(str(error), type="transient", next_retry_delay=error.retry_after) from error
+            raise _again(error) from error
         except HalonError as error:
             raise ApplicationError(str(error), type="permanent", non_retryable=True) from error
 
@@ -250,3 +256,9 @@ class Telling:
             for name, person, channels in meant
         ]
         return [one for one in made if one.channels]
+
+
+def _again(error: TransientError) -> ApplicationError:
+    """What the server tries again: no defect of a worker, so it does not cry out about it each time."""
+    benign = ApplicationErrorCategory.BENIGN
+    return ApplicationError(str(error), type="transient", next_retry_delay=error.retry_after, category=benign)

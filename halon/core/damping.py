@@ -1,4 +1,4 @@
-"""How many messages a channel takes in a minute, before further ones go out together. Pure."""
+"""How many messages a channel takes in a minute, and how soon one that takes none is tried again. Pure."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -26,3 +26,18 @@ class Damper:
             return False
         times.append(now)
         return True
+
+    def take_back(self, channel: str) -> None:
+        """The message that was counted last did not go out."""
+        times = self._sent.get(channel)
+        if times:
+            times.pop()
+
+
+def pause_after(waited: timedelta) -> timedelta:
+    """How long to wait before channels are tried again that have taken nothing for so long.
+
+    A quarter of that time: soon after a short outage, and never later than five minutes after one of two hours.
+    """
+    most = timedelta(minutes=5) if waited < timedelta(hours=2) else timedelta(minutes=15)
+    return min(max(waited / 4, timedelta(seconds=15)), most)

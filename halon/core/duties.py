@@ -1,7 +1,7 @@
 """Duties with a deadline, such as telling an authority within 72 hours: reminders, and what is missed. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from halon.contracts.base import format_duration
@@ -42,9 +42,14 @@ def passed(rule: DeadlineRule, state: DeadlineState, now: datetime) -> tuple[Dea
     if at is None or now < at:
         return state, None
     if state.due <= now:
-        return state.model_copy(update={"missed": True}), Word("missed", format_duration(now - state.due))
+        return state.model_copy(update={"missed": True}), Word("missed", _about(now - state.due))
     count = sum(1 for one in _reminders(rule, state) if one <= now)
-    return state.model_copy(update={"reminded": count}), Word("reminded", format_duration(state.due - now))
+    return state.model_copy(update={"reminded": count}), Word("reminded", _about(state.due - now))
+
+
+def _about(span: timedelta) -> str:
+    """A span as people say it: in whole minutes, which are rounded up."""
+    return format_duration(timedelta(minutes=-(-span // timedelta(minutes=1))))
 
 
 def done(states: Sequence[DeadlineState], name: str, by: str, comment: str, now: datetime) -> DeadlineState | str:

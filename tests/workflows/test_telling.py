@@ -2,18 +2,21 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from channels import Inbox, given, serving, settings_with
 from lamp import ACTIONS, APPROVED, DIM, GROUP, LOOK, QUEUE, Engine, alert, book, running, time_skipping_server, until
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 
+from halon.clients.telling import communication_of
 from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind
-from halon.contracts.coordination import CoordinationStatus
+from halon.contracts.coordination import CoordinationInput, CoordinationStatus, News, NewsBatch
 from halon.contracts.incident import AlertBatch, IncidentResult
 from halon.contracts.outcome import Outcome
 from halon.contracts.playbook import Playbook
@@ -31,12 +34,13 @@ people:
 groups:
   light: {members: [ana]}
 """
-FOLLOWED = f"{PEOPLE}communication: {{threads: [stage], tickets: [tickets], gather: 5s}}"
+FOLLOWED = f"{PEOPLE}communication: {{threads: [stage], tickets: [tickets], gather: 5s, patience: 2s, per_minute: 1000}}"
 PAGED = f"""{PEOPLE}
 communication:
   threads: [stage]
   tickets: [tickets]
   gather: 5s
+  patience: 2s
   page:
     - severities: [critical]
       to: [group:light]
@@ -49,6 +53,7 @@ class Stage:
 
     def __init__(self, engine: Engine, inbox: Inbox, settings: Settings) -> None:
         self.engine, self.inbox, self.settings = engine, inbox, settings
+        self.heard = 0
 
     async def fire(self, playbook: Playbook, *alerts: Alert) -> WorkflowHandle[Any, IncidentResult]:
         return await self.engine.client.start_workflow(
@@ -61,6 +66,24 @@ class Stage:
             start_signal_args=[AlertBatch(alerts=alerts)],
             result_type=IncidentResult,
         )
+
+    async def alone(self, *alerts: Alert) -> WorkflowHandle[Any, Any]:
+        """Start what tells people without an incident: the server that skips time stands still behind an orphan."""
+        communication = communication_of(self.settings)
+        assert communication is not None
+        metadata = book([DIM]).metadata
+        now = await self.engine.environment.get_current_time()
+        told = CoordinationInput(
+            incident=FIRST, communication=communication, metadata=metadata, alerts=alerts, opened_at=now
+        )
+        return await self.engine.client.start_workflow("Coordination", told, id=self.people.id, task_queue=QUEUE)
+
+    async def hear(self, kind: AuditKind, message: str, **data: Any) -> None:
+        """Let it hear something, as the incident does."""
+        self.heard += 1
+        now = await self.engine.environment.get_current_time()
+        news = News(id=f"test/{self.heard}", kind=kind, at=now, message=message, data=data)
+        await self.people.signal("news", NewsBatch(news=(news,)))
 
     @property
     def people(self) -> WorkflowHandle[Any, Any]:
@@ -161,3 +184,132 @@ async def test_who_acknowledges_stops_the_clock_and_commands(stage: Any) -> None
 
 async def _some(found: list[Any]) -> list[Any]:
     return found
+
+
+async def test_an_hour_without_the_channel_loses_nothing_and_repeats_nothing(stage: Any) -> None:
+    one = await stage(FOLLOWED)
+    one.inbox.down.add("stage")
+    await one.alone(alert())
+    await one.engine.environment.sleep(timedelta(minutes=10))
+    await one.hear(AuditKind.APPROVAL_ASKED, "Waiting for approval")
+    await one.engine.environment.sleep(timedelta(minutes=50))
+    await one.hear(AuditKind.EXPIRED, "The question expired")
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed as expired", outcome="expired")
+    assert one.inbox.of("stage") == []
+    (state,) = [notice for notice in (await one.status()).notices if notice.to == "channel:stage"]
+    assert (state.state, "503" in state.reason or "did not accept" in state.reason) == ("failing", True)
+    one.inbox.down.clear()
+    await one.people.result()
+    bodies = [body["message"] for body in one.inbox.of("stage")]
+    lines = [line for body in bodies for line in body.splitlines() if line.startswith("- ")]
+    assert len(lines) == len(set(lines))
+    said = ["Incident opened", "Waiting for approval", "The question expired", "Closed as expired"]
+    assert [word for word in said if not any(word in line for line in lines)] == []
+    told = await one.engine.told(FIRST)
+    assert told.count(AuditKind.NOTICE_FAILED) == 1
+    assert one.inbox.refused.count("stage") > 8
+
+
+async def test_who_cannot_be_reached_by_one_channel_is_told_by_the_next(stage: Any) -> None:
+    one = await stage(PAGED.replace("[ana-phone]", "[ana-phone, backup]"))
+    one.inbox.down.add("ana-phone")
+    handle = await one.fire(book([DIM, LOOK]), critical())
+    await handle.result()
+    await one.people.result()
+    assert len(one.inbox.of("backup")) == 1
+    assert one.inbox.of("backup")[0]["type"] == "failure"
+    records = await one.engine.store.audit.records(FIRST)
+    (fallback,) = [record for record in records if record.kind is AuditKind.NOTICE_FALLBACK]
+    assert fallback.data["to"] == "ana"
+    assert "told by backup instead: ana-phone" in fallback.message
+
+
+async def test_those_who_may_decide_are_asked_reminded_and_escalated_by_their_own_channels(stage: Any) -> None:
+    one = await stage(PAGED)
+    asks = {"from": ["ana"], "within": "30m", "remind": "10m", "escalate": {"after": "15m", "to": ["ben"]}}
+    handle = await one.fire(book([{**DIM, "approve": asks}, LOOK]), alert())
+    assert (await handle.result()).outcome is Outcome.EXPIRED
+    await one.people.result()
+    to_ana, to_ben = one.inbox.of("ana-phone"), one.inbox.of("ben-phone")
+    assert [body["title"].partition(":")[0] for body in to_ana] == ["Please decide", "Still waiting for a decision"] + [
+        "Still waiting for a decision"
+    ] * (len(to_ana) - 2)
+    assert to_ben[0]["title"].startswith("Nobody has decided yet")
+    assert f"halon approve {FIRST} --plan " in to_ana[0]["message"]
+    assert "Set the lamp to 1" in to_ana[0]["message"]
+
+
+async def test_without_communication_an_incident_starts_nobody_who_tells(engine: Engine) -> None:
+    result = await (await engine.fire(book([DIM, LOOK]), alert())).result()
+    history = await engine.client.get_workflow_handle(GROUP).fetch_history()
+    started = [
+        event for event in history.events if event.HasField("start_child_workflow_execution_initiated_event_attributes")
+    ]
+    assert len(started) == 1
+    assert result.outcome is Outcome.REMEDIATED
+    assert AuditKind.TICKETED not in await engine.told(FIRST)
+
+
+async def test_parts_are_taken_handed_over_and_given_up_and_each_is_told(stage: Any) -> None:
+    one = await stage(PAGED)
+    await one.fire(book([APPROVED, LOOK]), alert())
+    await one.engine.waiting(FIRST)
+    role = partial(one.people.execute_update, "role")
+    assert await role({"by": "ana", "role": "communication"}) == "ana is communication lead"
+    assert await role({"by": "ana", "role": "communication", "to": "ben"}) == "ben is communication lead, after ana"
+    assert (await one.status()).roles["communication"].person == "ben"
+    await until(lambda: _some(one.inbox.of("ben-phone")))
+    assert await role({"by": "ben", "role": "communication", "to": "-"}) == "ben is no longer communication lead"
+    assert (await one.status()).roles == {}
+    for word, why in (
+        ({"by": "eve", "role": "commander"}, "nobody is called eve"),
+        ({"by": "ana", "role": "commander", "to": "eve"}, "nobody is called eve"),
+        ({"by": "ana", "role": "king"}, "role"),
+        ("nonsense", "by"),
+    ):
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            await role(word)
+        assert why in str(caught.value.cause)
+    await one.engine.environment.sleep(timedelta(seconds=5))
+    told = await one.engine.told(FIRST)
+    assert told.count(AuditKind.ROLE_CHANGED) == 3
+    assert told.count(AuditKind.WORD_REFUSED) == 4
+
+
+DUTIES = f"""{PEOPLE}
+communication:
+  threads: [stage]
+  deadlines:
+    - {{name: gdpr, title: Tell the authority, labels: {{lamp: "1"}}, within: 72h, remind: [24h, 1h], to: [ben]}}
+    - {{name: other, title: Not for this one, labels: {{lamp: "7"}}, within: 1h, to: [ben]}}
+"""
+
+
+async def test_a_duty_outlives_its_incident_reminds_and_is_missed_when_nobody_does_it(stage: Any) -> None:
+    one = await stage(DUTIES)
+    await one.alone(alert())
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="remediated")
+    await one.engine.environment.sleep(timedelta(hours=73))
+    titles = one.inbox.titles("ben-phone")
+    words = [title.removeprefix("Tell the authority: ") for title in titles]
+    assert words[0].startswith("due 20")
+    assert words[1:] == ["due in 1d", "due in 1h", "the deadline has passed"]
+    (duty,) = (await one.status()).deadlines
+    assert (duty.missed, duty.done_at) == (True, None)
+    answer = await one.people.execute_update("done", {"by": "ben", "deadline": "gdpr", "comment": "file 4711"})
+    assert answer == "Tell the authority: done by ben after its deadline: file 4711"
+    await one.people.result()
+    told = await one.engine.told(FIRST)
+    spine = [AuditKind.DEADLINE_BEGAN, AuditKind.DEADLINE_REMINDED, AuditKind.DEADLINE_MISSED, AuditKind.DEADLINE_DONE]
+    kinds = [kind for kind in told if kind in spine]
+    assert kinds == [spine[0], spine[1], spine[1], spine[2], spine[3]]
+
+
+async def test_a_duty_that_was_done_in_time_ends_its_watch(stage: Any) -> None:
+    one = await stage(DUTIES)
+    await one.alone(alert())
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="remediated")
+    await one.people.execute_update("done", {"by": "ben", "deadline": "gdpr"})
+    await one.people.result()
+    assert len(one.inbox.of("ben-phone")) == 1
+    assert AuditKind.DEADLINE_MISSED not in await one.engine.told(FIRST)
