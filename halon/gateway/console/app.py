@@ -54,11 +54,12 @@ def console(parts: Parts) -> ASGIApp:
     one = "/incidents/{incident}"
     routes = [
         Route("/", visits.page(incidents.list)),
-        Route("/events", visits.page(incidents.list_news)),
+        Route("/events", visits.news(incidents.list_news)),
         Route(one, visits.page(incidents.show)),
-        Route(f"{one}/events", visits.page(incidents.incident_news)),
+        Route(f"{one}/events", visits.news(incidents.incident_news)),
         Route(f"{one}/decide", visits.page(incidents.decide), methods=["POST"]),
         Route(f"{one}/cancel", visits.page(incidents.cancel), methods=["POST"]),
+        Route("/runs", visits.page(incidents.runs)),
         Route("/guards", visits.page(guards.show)),
         *(Route(f"/guards/{name}", visits.page(guards.command(name)), methods=["POST"]) for name in COMMANDS),
         Route("/sign-in", visits.door(signing_in.show), methods=["GET"]),

@@ -9,6 +9,7 @@ from halon.contracts.people import Principal, Right
 from halon.contracts.run import Decide
 from halon.operations.guards import GuardsNow
 from halon.operations.incidents import Listing, State
+from halon.operations.running import RunUnderWay
 from halon.operations.showing import Shown
 
 
@@ -29,6 +30,10 @@ class Desk(Protocol):
 
     async def records(self, who: Principal, incident: str, after: int) -> Sequence[StoredRecord]:
         """Give an incident's records behind a position."""
+        ...
+
+    async def runs(self, who: Principal) -> Sequence[RunUnderWay]:
+        """Give the runs under way that somebody may see."""
         ...
 
     async def head(self) -> str:

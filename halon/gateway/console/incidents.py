@@ -81,6 +81,11 @@ class Incidents:
             more=min(limit * 5, MAX_LIST) if len(found.incidents) > limit and limit < MAX_LIST else 0,
         )
 
+    async def runs(self, visit: Visit) -> Response:
+        """The runs under way."""
+        found = await self._desk.runs(visit.principal)
+        return self._pages.page("runs.html", self._visits.frame(visit), runs=found)
+
     async def show(self, visit: Visit) -> Response:
         """One incident."""
         shown = await self._desk.look(visit.principal, _incident(visit))

@@ -68,6 +68,7 @@ class Pages:
         filters: dict[str, Any] = {
             "line": shown.line,
             "passage": shown.passage,
+            "prose": shown.prose,
             "value": shown.value,
             "iso": times.iso_text,
             "clock": times.clock_text,

@@ -4,7 +4,10 @@ The templates escape it; this takes away what escaping leaves, such as character
 """
 
 import json
+import re
 import unicodedata
+
+from markupsafe import Markup, escape
 
 from halon.contracts.base import Json
 
@@ -12,6 +15,7 @@ MAX_LINE = 300
 """Characters of what stands on a line: a label, a target, a name."""
 MAX_TEXT = 2000
 """Characters of what people read in whole: a sentence, a comment, a value of a plan."""
+_CODE = re.compile(r"`([^`\n]+)`")
 _CONTROL = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -32,6 +36,11 @@ def value(given: Json) -> str:
     if given is None:
         return "(nothing)"
     return passage(given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, indent=_indent(given)))
+
+
+def prose(text: str) -> Markup:
+    """Give a sentence of Halon's, escaped, with what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(passage(text)))))  # noqa: S704  # it is escaped
 
 
 def _indent(given: Json) -> int | None:

@@ -1,80 +1,111 @@
 """Signing in and out."""
 
+from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
-from typing import Protocol
+from pathlib import Path
 
 from starlette.responses import Response
 
-from halon.contracts.people import Principal
+from halon.clients.tokens import operator_token
+from halon.contracts.people import Method, Principal
+from halon.gateway.console.links import Links
 from halon.gateway.console.pages import Pages
-from halon.gateway.console.sessions import Sessions
+from halon.gateway.console.sessions import Sessions, mark_of
 from halon.gateway.console.visits import Visit, Visits
+from halon.gateway.identity import Identity, has_operator
+from halon.gateway.problems import Refusal
+from halon.settings import Settings
 
 _HOME = "/console/"
 MAX_TO = 600
+_OVER = "Your session was over, and what you sent was not taken. Sign in, and send it again."
+_USED = "This link has been used, or is too old: `halon up` prints another one each time it starts."
 
 
-class Identity(Protocol):
-    """Who somebody is, by what they bring."""
+class Marks:
+    """What people's sessions rest on. A session ends when that is another one, or is gone."""
 
-    token_hint: str
-    """Where people find the token that they sign in with."""
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._operator = mark_of(operator_token(settings.data_dir)) if has_operator(settings) else None
 
-    async def by_token(self, token: str) -> Principal | None:
-        """Who has this token; None for nobody."""
-        ...
-
-    def mark(self, principal: Principal) -> str | None:
-        """Digest of what their sign-in rests on now; None when they may not be signed in any more."""
-        ...
+    def __call__(self, principal: Principal) -> str | None:
+        """Give the mark that somebody's session must have now; None when they may have none."""
+        if principal.method is Method.OPERATOR:
+            return self._operator
+        if principal.method is Method.OIDC:
+            oidc = self._settings.auth.oidc
+            return mark_of(oidc.issuer) if oidc else None
+        person = self._settings.people.get(principal.person)
+        return mark_of(*person.tokens) if person is not None and principal.method is Method.TOKEN else None
 
 
 class SigningIn:
     """Answers with the way in and the way out."""
 
-    def __init__(self, identity: Identity, sessions: Sessions, visits: Visits, pages: Pages) -> None:
+    def __init__(
+        self, settings: Settings, identity: Identity, links: Links, visits: Visits, clock: Callable[[], datetime]
+    ) -> None:
         self._identity = identity
-        self._sessions = sessions
+        self._links = links
         self._visits = visits
-        self._pages = pages
+        self._clock = clock
+        self._hint = _hint(settings)
+        self._oidc = settings.auth.oidc is not None and settings.auth.oidc.client_id is not None
 
     async def show(self, visit: Visit) -> Response:
-        """The form."""
+        """The form, or the button that uses a link up."""
         query = visit.request.query_params
-        refusal = "Your session was over, and what you sent was not taken. Sign in, and send it again."
-        return self._form(visit, query.get("to", _HOME), refusal if query.get("over") else "")
+        return self._form(visit, query.get("to", _HOME), _OVER if query.get("over") else "", link=query.get("link", ""))
 
     async def sign_in(self, visit: Visit) -> Response:
-        """Take a token."""
+        """Take a token, or a link."""
         to = visit.fields.get("to", _HOME)
-        principal = await self._identity.by_token(visit.fields.get("token", "").strip())
-        if principal is None:
-            refusal = "Nobody here has this token. Look whether all of it was pasted."
-            return self._form(visit, to, refusal, HTTPStatus.UNAUTHORIZED)
-        self._sessions.end(visit.session)
-        visit.session = self._sessions.begin(principal)
-        return self._visits.to(visit, _own(to))
+        link = visit.fields.get("link", "")
+        if link:
+            principal = self._links.take(link, self._clock())
+            if principal is None:
+                return self._form(visit, to, _USED, HTTPStatus.UNAUTHORIZED)
+        else:
+            try:
+                principal = await self._identity.of_token(visit.fields.get("token", "").strip())
+            except Refusal as refusal:
+                if refusal.status is not HTTPStatus.UNAUTHORIZED:
+                    raise
+                return self._form(visit, to, _sentence(refusal.detail), HTTPStatus.UNAUTHORIZED)
+        self._visits.begin(visit, principal)
+        return self._visits.to(visit, own_path(to))
 
     async def sign_out(self, visit: Visit) -> Response:
         """End the session."""
-        self._sessions.end(visit.session)
-        visit.session = self._sessions.begin()
+        self._visits.begin(visit, None)
         return self._visits.to(visit, "/console/sign-in")
 
-    def _form(self, visit: Visit, to: str, refusal: str, status: int = 200) -> Response:
-        return self._pages.page(
+    def _form(self, visit: Visit, to: str, refusal: str, status: int = 200, link: str = "") -> Response:
+        return self._visits.pages.page(
             "sign_in.html",
             self._visits.frame(visit),
             status,
-            to=_own(to),
+            to=own_path(to),
             refusal=refusal,
-            link="",
-            oidc=False,
-            token_hint=self._identity.token_hint,
+            link=link,
+            oidc=self._oidc,
+            token_hint=self._hint,
         )
 
 
-def _own(path: str) -> str:
+def own_path(path: str) -> str:
     """Where to go on after signing in: a page of the console, whatever the address of the form says."""
     tidy = path.isprintable() and "\\" not in path and ".." not in path
     return path if tidy and path.startswith(_HOME) and len(path) <= MAX_TO else _HOME
+
+
+def _hint(settings: Settings) -> str:
+    if has_operator(settings):
+        return f"The operator's, of the file `{Path('keys') / 'operator-token'}` in `data_dir`."
+    return "Yours, as `halon token new` printed it."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -101,7 +101,26 @@ class Visits:
         """Make an endpoint of what answers people who have signed in."""
 
         async def endpoint(request: Request) -> Response:
-            return await self._answered(request, handler, signed_in=True)
+            place, session = self._met(request)
+            if place is None:
+                return self._misdirected()
+            if session is None or session.principal is None:
+                return self.to(Visit(request, place, self._sessions.begin()), _sign_in(request))
+            visit = Visit(request, place, session)
+            if request.method == "GET" and REFRESH not in request.headers:
+                visit.session = self._sessions.touched(session)
+            return await self._answered(visit, handler, session)
+
+        return endpoint
+
+    def news(self, handler: Handler) -> Endpoint:
+        """Make an endpoint of a stream for those who have signed in. An open page alone keeps no session alive."""
+
+        async def endpoint(request: Request) -> Response:
+            place, session = self._met(request)
+            if place is None or session is None or session.principal is None:
+                return Response(status_code=HTTPStatus.NO_CONTENT)  # a browser does not come back after this one
+            return await self._answered(Visit(request, place, session), handler, session)
 
         return endpoint
 
@@ -109,7 +128,10 @@ class Visits:
         """Make an endpoint of what answers those who have not."""
 
         async def endpoint(request: Request) -> Response:
-            return await self._answered(request, handler, signed_in=False)
+            place, session = self._met(request)
+            if place is None:
+                return self._misdirected()
+            return await self._answered(Visit(request, place, session or self._sessions.begin()), handler, session)
 
         return endpoint
 
@@ -133,9 +155,11 @@ class Visits:
         """Send a browser on to another page of ours."""
         return RedirectResponse(f"{visit.place.base}{path}", HTTPStatus.SEE_OTHER)
 
-    def problem(self, status: HTTPStatus, detail: str, base: str = "", problems: tuple[str, ...] = ()) -> Response:
+    def problem(
+        self, status: HTTPStatus, detail: str, visit: Visit | None = None, problems: tuple[str, ...] = ()
+    ) -> Response:
         """Give the page of an error."""
-        frame = Frame(base, "", "", self._clock(), self._settings.environment)
+        frame = self.frame(visit) if visit else Frame("", "", "", self._clock(), self._settings.environment)
         heading = _HEADINGS.get(status, status.phrase)
         sentence = detail[:1].upper() + detail[1:]
         advice = _ADVICE.get(status, "")
@@ -143,35 +167,31 @@ class Visits:
             "problem.html", frame, status, heading=heading, detail=sentence, errors=problems, advice=advice
         )
 
-    async def _answered(self, request: Request, handler: Handler, *, signed_in: bool) -> Response:
+    def _met(self, request: Request) -> tuple[Place | None, Session | None]:
+        """Where the request came in, and the session that it brings."""
         place = self._site.place(request)
-        if place is None:
-            return self.problem(HTTPStatus.MISDIRECTED_REQUEST, self._elsewhere())
-        found = self._sessions.read(request.cookies.get(place.cookie))
-        if signed_in and (found is None or found.principal is None):
-            return self.to(Visit(request, place, self._sessions.begin()), _sign_in(request))
-        visit = Visit(request, place, found or self._sessions.begin())
-        before = found
-        if request.method == "GET" and found is not None and found.principal and REFRESH not in request.headers:
-            visit.session = self._sessions.touched(found)
+        return place, self._sessions.read(request.cookies.get(place.cookie)) if place else None
+
+    async def _answered(self, visit: Visit, handler: Handler, before: Session | None) -> Response:
         try:
-            if request.method == "POST":
+            if visit.request.method == "POST":
                 visit.fields = await self._form(visit)
             response = await handler(visit)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
         except Refusal as refusal:
-            return self.problem(refusal.status, refusal.detail, place.base)
+            response = self.problem(refusal.status, refusal.detail, visit)
+            response.headers.update(refusal.headers)
         except HalonError as error:
-            return self._failed(error, place)
+            response = self._failed(error, visit)
         if visit.session != before:
             self._keep(response, visit)
         return response
 
-    def _failed(self, error: HalonError, place: Place) -> Response:
+    def _failed(self, error: HalonError, visit: Visit) -> Response:
         status = next((one for kind, one in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
         problems = error.problems if isinstance(error, InvalidInput) else ()
-        response = self.problem(status, str(error), place.base, problems)
+        response = self.problem(status, str(error), visit, problems)
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers["Retry-After"] = "5"
         return response
@@ -198,12 +218,13 @@ class Visits:
             samesite="lax",
         )
 
-    def _elsewhere(self) -> str:
+    def _misdirected(self) -> Response:
+        detail = "set `gateway.public_url` in halon.yaml to the https address at which people reach the gateway"
         if self._site.url:
-            return (
-                f"open {self._site.url}/console/ instead: sessions are only safe at the address of gateway.public_url"
+            detail = (
+                f"open {self._site.url.rstrip('/')}/console/: only there, and on the machine itself, is a session safe"
             )
-        return "set gateway.public_url in halon.yaml to the https address at which people reach the gateway"
+        return self.problem(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
 
 def _sign_in(request: Request) -> str:
