@@ -64,6 +64,7 @@ class AuditKind(StrEnum):
     LOCK_FREED = "lock.freed"
     STORM_BEGAN = "storm.began"
     STORM_ENDED = "storm.ended"
+    ACCESS_DENIED = "access.denied"
     RECORDS_LOST = "records.lost"
 
 

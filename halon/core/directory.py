@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 
 from halon.contracts.people import GROUP, Person, Right, Role
 
+WITHOUT_ROLES = frozenset({Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE})
+"""What every person may do as long as `halon.yaml` gives nobody a role."""
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -53,6 +56,8 @@ class Directory:
 
         `groups` are further groups that they are known to be in, such as from the claims of a token.
         """
+        if not self.roles:
+            return person in self.people and right in WITHOUT_ROLES
         return any(
             (right in role.may or Right.ADMINISTER in role.may)
             and _matches(role, labels)

@@ -18,6 +18,7 @@ from pydantic import (
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
+from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
 from halon.settings.section import Section
 
@@ -356,6 +357,7 @@ class Settings(Section):
     storm: StormSettings = StormSettings()
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
+    auth: AuthSettings = AuthSettings()
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
@@ -364,6 +366,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
+        for group in self.auth.oidc.groups.values() if self.auth.oidc else ():
+            if group not in self.groups:
+                raise ValueError(f"`auth.oidc.groups` names {group}, which is not under `groups`")
         return self
 
     @property
