@@ -20,6 +20,7 @@ from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName,
 from halon.contracts.policy import Policy
 from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
+from halon.settings.secret_ref import SecretRef
 from halon.settings.section import Section
 
 MIB = 1024 * 1024
@@ -29,26 +30,6 @@ Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-
 HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
 """An address without user and password: those are secrets and have their own fields."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-
-
-class SecretRef(Section):
-    """Where a secret is found: an environment variable or a file. The secret itself is never in halon.yaml."""
-
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    file: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_the_secret(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            raise ValueError("a secret is named, not written here: use {env: NAME} or {file: PATH}")  # noqa: TRY004  # pydantic reports ValueError
-        return value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "SecretRef":
-        if (self.env is None) == (self.file is None):
-            raise ValueError("name exactly one of `env` and `file`")
-        return self
 
 
 class Tls(Section):

@@ -20,7 +20,7 @@ def place(public: str | None, host: str) -> Place | None:
 
 @pytest.mark.parametrize("host", ["halon.example.com", "HALON.example.com", "halon.example.com:443"])
 def test_the_public_address_is_served_with_cookies_for_https_alone(host: str) -> None:
-    assert place(HTTPS, host) == Place("https://halon.example.com", "/ops", secure=True)
+    assert place(HTTPS, host) == Place("https://halon.example.com", "/ops", secure=True, public=True)
     found = place(HTTPS, host)
     assert found is not None
     assert found.cookie == "__Host-halon-session"
@@ -38,7 +38,7 @@ def test_no_other_name_is_served(host: str) -> None:
 
 def test_plain_http_beyond_this_machine_is_not_served() -> None:
     assert place("http://halon.example.com", "halon.example.com") is None
-    assert place("http://localhost:9000", "localhost:9000") == Place("http://localhost:9000", "", secure=False)
+    assert place("http://localhost:9000", "localhost:9000") == Place("http://localhost:9000", "", secure=False, public=True)
 
 
 OWN = Place("https://halon.example.com", "", secure=True)

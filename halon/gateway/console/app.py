@@ -48,8 +48,8 @@ def console(parts: Parts) -> ASGIApp:
     pages, site = Pages(), Site(settings.gateway)
     sessions = Sessions(parts.key, parts.identity.mark, parts.clock)
     visits = Visits(settings, site, sessions, pages, parts.clock)
-    incidents = Incidents(desk, visits, pages, Streams(parts.closing), _temporal_ui(settings))
-    guards = Guards(desk, visits, pages)
+    incidents = Incidents(desk, visits, Streams(parts.closing), _temporal_ui(settings))
+    guards = Guards(desk, visits)
     signing_in = SigningIn(parts.identity, sessions, visits, pages)
     one = "/incidents/{incident}"
     routes = [

@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from halon.errors import Conflict
 from halon.gateway.console.desk import Desk
-from halon.gateway.console.pages import Pages
 from halon.gateway.console.visits import Handler, Visit, Visits
 
 COMMANDS = ("pause", "resume", "trip", "reset", "unlock")
@@ -15,10 +14,9 @@ COMMANDS = ("pause", "resume", "trip", "reset", "unlock")
 class Guards:
     """Answers with the page of the guards."""
 
-    def __init__(self, desk: Desk, visits: Visits, pages: Pages) -> None:
+    def __init__(self, desk: Desk, visits: Visits) -> None:
         self._desk = desk
         self._visits = visits
-        self._pages = pages
 
     async def show(self, visit: Visit) -> Response:
         """What stops automation now."""
@@ -43,7 +41,7 @@ class Guards:
         state = now.state
         uses = [(name, "rate", len(one.entries), one.per) for name, one in state.rates.items()]
         uses += [(name, "budget", len(one.entries), one.per) for name, one in state.budgets.items()]
-        return self._pages.page(
+        return self._visits.pages.page(
             "guards.html",
             self._visits.frame(visit, rights),
             status,

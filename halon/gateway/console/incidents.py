@@ -14,7 +14,6 @@ from halon.contracts.decision import Verdict
 from halon.contracts.run import Decide
 from halon.errors import Conflict, InvalidInput
 from halon.gateway.console.desk import Desk
-from halon.gateway.console.pages import Pages
 from halon.gateway.console.stream import News, Streams
 from halon.gateway.console.views import (
     MAX_LINES,
@@ -52,10 +51,9 @@ _TAKEN = {
 class Incidents:
     """Answers with the pages of incidents."""
 
-    def __init__(self, desk: Desk, visits: Visits, pages: Pages, streams: Streams, temporal_ui: str | None) -> None:
+    def __init__(self, desk: Desk, visits: Visits, streams: Streams, temporal_ui: str | None) -> None:
         self._desk = desk
         self._visits = visits
-        self._pages = pages
         self._streams = streams
         self._temporal_ui = temporal_ui
 
@@ -69,7 +67,7 @@ class Incidents:
         found = await self._desk.listed(visit.principal, _STATES[name], min(limit + 1, MAX_LIST))
         shown = found.incidents[:limit]
         revision = sha256(repr([(one.id, one.state, one.waiting) for one in shown]).encode()).hexdigest()[:16]
-        return self._pages.page(
+        return self._visits.pages.page(
             "incidents.html",
             self._visits.frame(visit),
             heading=_HEADINGS[name],
@@ -84,7 +82,7 @@ class Incidents:
     async def runs(self, visit: Visit) -> Response:
         """The runs under way."""
         found = await self._desk.runs(visit.principal)
-        return self._pages.page("runs.html", self._visits.frame(visit), runs=found)
+        return self._visits.pages.page("runs.html", self._visits.frame(visit), runs=found)
 
     async def show(self, visit: Visit) -> Response:
         """One incident."""
@@ -130,7 +128,7 @@ class Incidents:
         questions = questions_of(shown)
         troubles = troubles_of(shown.records)
         workflow = workflow_of(shown)
-        return self._pages.page(
+        return self._visits.pages.page(
             "incident.html",
             frame,
             status,
@@ -183,7 +181,7 @@ class Incidents:
             records = await self._desk.records(visit.principal, incident, after)
 
     def _line(self, visit: Visit, record: StoredRecord) -> News:
-        text = self._pages.text("lines.html", self._visits.frame(visit), lines=[line_of(record)])
+        text = self._visits.pages.text("lines.html", self._visits.frame(visit), lines=[line_of(record)])
         return News("line", text, str(record.position))
 
     async def _changes(self, head: str) -> AsyncGenerator[News | None]:

@@ -15,6 +15,7 @@ import jwt
 from cachetools import TTLCache
 from pydantic import ValidationError
 
+from halon.clients.oidc_code import Away
 from halon.contracts.base import Contract
 from halon.contracts.people import Principal
 
@@ -29,6 +30,8 @@ MAX_NOTE = 300
 MAX_ENDED = 10_000
 MAX_COOKIE = 3800
 """Characters; browsers keep no cookie of more than 4,096 bytes."""
+MAX_GROUPS_TEXT = 1200
+"""Characters of a person's groups; base64 makes four of three."""
 _TYPE = "halon-session+jwt"
 _ALGORITHM = "HS256"
 
@@ -46,8 +49,8 @@ class Session(Contract):
     """Digest of what the proof rests on, such as the person's tokens: a session ends when that changes."""
     note: str = ""
     """What the next page says: the answer to the form that led to it."""
-    away: str = ""
-    """While somebody is at the identity provider: state, nonce and verifier."""
+    away: Away | None = None
+    """While somebody is at the identity provider."""
 
     @property
     def until(self) -> datetime:
@@ -71,7 +74,8 @@ class Sessions:
         """Begin one, under an id that nobody has had before: a session that was planted is worth nothing."""
         now = self._clock()
         mark = (self._mark(principal) or "") if principal else ""
-        return Session(id=secrets.token_urlsafe(24), principal=principal, since=now, seen=now, mark=mark)
+        kept = _fitting(principal) if principal else None
+        return Session(id=secrets.token_urlsafe(24), principal=kept, since=now, seen=now, mark=mark)
 
     def end(self, session: Session) -> None:
         """End one: a copy of its cookie is refused by this gateway from now on, and by all once its time is over."""
@@ -110,6 +114,17 @@ class Sessions:
     def is_form_token(self, session: Session, given: str) -> bool:
         """Whether a form carries it."""
         return hmac.compare_digest(self.form_token(session).encode(), given.encode())
+
+
+def _fitting(principal: Principal) -> Principal:
+    """Keep as many groups as a cookie has room for: without the others somebody may do less, never more."""
+    room, kept = MAX_GROUPS_TEXT, list[str]()
+    for group in principal.groups:
+        room -= len(group) + len('"",')
+        if room < 0:
+            break
+        kept.append(group)
+    return principal.model_copy(update={"groups": tuple(kept)})
 
 
 def mark_of(*parts: str) -> str:

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from halon.clients.tokens import operator_token
 from halon.contracts.people import Method, Principal
 from halon.gateway.console.links import Links
-from halon.gateway.console.pages import Pages
-from halon.gateway.console.sessions import Sessions, mark_of
+from halon.gateway.console.sessions import mark_of
 from halon.gateway.console.visits import Visit, Visits
 from halon.gateway.identity import Identity, has_operator
 from halon.gateway.problems import Refusal
@@ -52,12 +51,12 @@ class SigningIn:
         self._visits = visits
         self._clock = clock
         self._hint = _hint(settings)
-        self._oidc = settings.auth.oidc is not None and settings.auth.oidc.client_id is not None
+        self._provided = settings.auth.oidc is not None and settings.auth.oidc.client_id is not None
 
     async def show(self, visit: Visit) -> Response:
         """The form, or the button that uses a link up."""
         query = visit.request.query_params
-        return self._form(visit, query.get("to", _HOME), _OVER if query.get("over") else "", link=query.get("link", ""))
+        return self.form(visit, query.get("to", _HOME), _OVER if query.get("over") else "", link=query.get("link", ""))
 
     async def sign_in(self, visit: Visit) -> Response:
         """Take a token, or a link."""
@@ -66,14 +65,14 @@ class SigningIn:
         if link:
             principal = self._links.take(link, self._clock())
             if principal is None:
-                return self._form(visit, to, _USED, HTTPStatus.UNAUTHORIZED)
+                return self.form(visit, to, _USED, HTTPStatus.UNAUTHORIZED)
         else:
             try:
                 principal = await self._identity.of_token(visit.fields.get("token", "").strip())
             except Refusal as refusal:
                 if refusal.status is not HTTPStatus.UNAUTHORIZED:
                     raise
-                return self._form(visit, to, _sentence(refusal.detail), HTTPStatus.UNAUTHORIZED)
+                return self.form(visit, to, _sentence(refusal.detail), HTTPStatus.UNAUTHORIZED)
         self._visits.begin(visit, principal)
         return self._visits.to(visit, own_path(to))
 
@@ -82,7 +81,8 @@ class SigningIn:
         self._visits.begin(visit, None)
         return self._visits.to(visit, "/console/sign-in")
 
-    def _form(self, visit: Visit, to: str, refusal: str, status: int = 200, link: str = "") -> Response:
+    def form(self, visit: Visit, to: str, refusal: str, status: int = 200, link: str = "") -> Response:
+        """Give the page of the way in."""
         return self._visits.pages.page(
             "sign_in.html",
             self._visits.frame(visit),
@@ -90,7 +90,7 @@ class SigningIn:
             to=own_path(to),
             refusal=refusal,
             link=link,
-            oidc=self._oidc,
+            oidc=self._provided and visit.place.public,
             token_hint=self._hint,
         )
 

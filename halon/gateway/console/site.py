@@ -22,6 +22,8 @@ class Place:
     """What stands before every path: a proxy takes it away. Empty, or such as `/halon`."""
     secure: bool
     """Whether people come over https; then cookies go nowhere else."""
+    public: bool = False
+    """Whether it is `gateway.public_url`, to which an identity provider sends people back."""
 
     @property
     def cookie(self) -> str:
@@ -35,7 +37,7 @@ class Site:
     def __init__(self, settings: GatewaySettings) -> None:
         url = urlsplit(settings.public_url or "")
         self._public = _host(url.netloc, url.scheme) if url.scheme == "https" or _is_loopback(url.hostname) else None
-        self._place = Place(f"{url.scheme}://{url.netloc.lower()}", url.path.rstrip("/"), url.scheme == "https")
+        self._place = Place(f"{url.scheme}://{url.netloc.lower()}", url.path.rstrip("/"), url.scheme == "https", public=True)
         self.url = settings.public_url
         """As `halon.yaml` has it."""
 

@@ -93,7 +93,7 @@ class Visits:
         self._settings = settings
         self._site = site
         self._sessions = sessions
-        self._pages = pages
+        self.pages = pages
         self._clock = clock
         self._forms = asyncio.Semaphore(MAX_FORMS)
 
@@ -151,6 +151,11 @@ class Visits:
             may={right.value: right in rights for right in Right},
         )
 
+    def begin(self, visit: Visit, principal: Principal | None) -> None:
+        """Sign somebody in, or out: the session that was there ends, and another one begins."""
+        self._sessions.end(visit.session)
+        visit.session = self._sessions.begin(principal)
+
     def to(self, visit: Visit, path: str) -> Response:
         """Send a browser on to another page of ours."""
         return RedirectResponse(f"{visit.place.base}{path}", HTTPStatus.SEE_OTHER)
@@ -163,7 +168,7 @@ class Visits:
         heading = _HEADINGS.get(status, status.phrase)
         sentence = detail[:1].upper() + detail[1:]
         advice = _ADVICE.get(status, "")
-        return self._pages.page(
+        return self.pages.page(
             "problem.html", frame, status, heading=heading, detail=sentence, errors=problems, advice=advice
         )
 
