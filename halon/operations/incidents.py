@@ -50,6 +50,8 @@ class ListedIncident(Contract):
     reopened_at: datetime | None
     flapping: bool
     """Whether its alerts come and go."""
+    labels: dict[str, str]
+    """Those on which all of its alerts agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def _of_execution(incident: str, execution: WorkflowExecution) -> ListedIncident
         reopened=0,
         reopened_at=None,
         flapping=False,
+        labels={},
     )
 
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
-from halon.contracts.base import Contract
+from halon.contracts.base import Contract, Json
 from halon.contracts.incident import IncidentRow
 from halon.core.ids import group_of
 from halon.errors import InvalidInput, NotFound
-from halon.redaction import cut_text, redact_text
+from halon.redaction import cut_text, redact, redact_text
 from halon.store.engine import Database
 from halon.store.tables import began, episodes, incidents
 
@@ -21,6 +21,8 @@ _SHOWN = 5
 _BATCH = 500
 _TEXTS = {"reason": 2000, "title": 400, "target": 1000, "service": 400, "severity": 60}
 """What people read, with the characters that are kept."""
+_LABEL = 400
+"""Characters of a label's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Incidents:
         """
         c = incidents.c
         values = row.model_dump() | {name: redact_text(getattr(row, name), n) for name, n in _TEXTS.items()}
+        values["labels"] = redact(dict[str, Json](row.labels), _LABEL)
         async with self._database.write() as connection:
             query = select(c.state, c.run_id, c.reopened).where(c.id == row.id)
             there = (await connection.execute(query)).first()
