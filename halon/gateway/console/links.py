@@ -11,13 +11,17 @@ import jwt
 from cachetools import TTLCache
 from pydantic import ValidationError
 
+from halon.clients.seals import sealer
 from halon.contracts.base import Contract
 from halon.contracts.people import Principal
+from halon.settings import Settings
 
 LINK_LASTS = timedelta(minutes=15)
 MAX_LINK = 2048
 """Characters."""
 MAX_USED = 10_000
+LINK_KEY = "halon console links"
+"""What the key is derived for."""
 _TYPE = "halon-sign-in+jwt"
 _ALGORITHM = "HS256"
 
@@ -55,3 +59,12 @@ class Links:
             return None
         self._used[said.id] = True
         return said.principal
+
+
+def links_of(settings: Settings) -> Links:
+    """Give the links of an installation.
+
+    Raises:
+        Misconfigured: there is no key.
+    """
+    return Links(sealer(settings).derived(LINK_KEY))

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from halon.clients.oidc_code import Client, CodeFlow
 from halon.errors import InvalidInput, Misconfigured
-from halon.gateway.console.signing_in import SigningIn, own_path
+from halon.gateway.console.signing_in import SigningIn, own_path, sentence
 from halon.gateway.console.visits import Visit, Visits
 from halon.gateway.identity import Identity
 from halon.settings import Settings, resolve
@@ -33,13 +33,14 @@ class Provided:
         """Take the browser in again."""
         away = visit.session.away
         visit.session = visit.session.model_copy(update={"away": None})
+        if away is None:
+            detail = "This way back belongs to no attempt to sign in here: sign in again."
+            return self._signing_in.form(visit, "", detail, HTTPStatus.UNAUTHORIZED)
+        said = {name: value for name, value in visit.request.query_params.items() if name in _SAID}
         try:
-            if away is None:
-                raise InvalidInput("this way back belongs to no attempt to sign in here: sign in again")
-            said = {name: value for name, value in visit.request.query_params.items() if name in _SAID}
             principal = self._identity.vouched(await self._flow.back(said, away))
         except InvalidInput as error:
-            return self._signing_in.form(visit, away.to if away else "", str(error), HTTPStatus.UNAUTHORIZED)
+            return self._signing_in.form(visit, away.to, sentence(str(error)), HTTPStatus.UNAUTHORIZED)
         self._visits.begin(visit, principal)
         return self._visits.to(visit, own_path(away.to))
 

@@ -32,6 +32,8 @@ MAX_COOKIE = 3800
 """Characters; browsers keep no cookie of more than 4,096 bytes."""
 MAX_GROUPS_TEXT = 1200
 """Characters of a person's groups; base64 makes four of three."""
+SESSION_KEY = "halon console sessions"
+"""What the key is derived for."""
 _TYPE = "halon-session+jwt"
 _ALGORITHM = "HS256"
 

@@ -72,7 +72,7 @@ class SigningIn:
             except Refusal as refusal:
                 if refusal.status is not HTTPStatus.UNAUTHORIZED:
                     raise
-                return self.form(visit, to, _sentence(refusal.detail), HTTPStatus.UNAUTHORIZED)
+                return self.form(visit, to, sentence(refusal.detail), HTTPStatus.UNAUTHORIZED)
         self._visits.begin(visit, principal)
         return self._visits.to(visit, own_path(to))
 
@@ -107,5 +107,6 @@ def _hint(settings: Settings) -> str:
     return "Yours, as `halon token new` printed it."
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Give an error's words as a sentence of a page."""
     return f"{text[:1].upper()}{text[1:]}."

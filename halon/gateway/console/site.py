@@ -37,7 +37,8 @@ class Site:
     def __init__(self, settings: GatewaySettings) -> None:
         url = urlsplit(settings.public_url or "")
         self._public = _host(url.netloc, url.scheme) if url.scheme == "https" or _is_loopback(url.hostname) else None
-        self._place = Place(f"{url.scheme}://{url.netloc.lower()}", url.path.rstrip("/"), url.scheme == "https", public=True)
+        origin = f"{url.scheme}://{url.netloc.lower()}"
+        self._place = Place(origin, url.path.rstrip("/"), url.scheme == "https", public=True)
         self.url = settings.public_url
         """As `halon.yaml` has it."""
 
