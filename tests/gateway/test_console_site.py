@@ -38,7 +38,9 @@ def test_no_other_name_is_served(host: str) -> None:
 
 def test_plain_http_beyond_this_machine_is_not_served() -> None:
     assert place("http://halon.example.com", "halon.example.com") is None
-    assert place("http://localhost:9000", "localhost:9000") == Place("http://localhost:9000", "", secure=False, public=True)
+    assert place("http://localhost:9000", "localhost:9000") == Place(
+        "http://localhost:9000", "", secure=False, public=True
+    )
 
 
 OWN = Place("https://halon.example.com", "", secure=True)

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from halon.clients.calendars import Freezes
 from halon.clients.seals import sealer
 from halon.gateway.console.desk import Desk
 from halon.gateway.console.guards import COMMANDS, Guards
@@ -28,7 +29,11 @@ from halon.gateway.console.site import Site
 from halon.gateway.console.stream import Streams
 from halon.gateway.console.visits import Visits
 from halon.gateway.identity import Identity
+from halon.operations.answering import Connect
+from halon.operations.denials import Guard
+from halon.operations.rights import rights_of
 from halon.settings import Settings
+from halon.store.store import Store
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -150,3 +155,25 @@ def _guarded(app: ASGIApp) -> ASGIApp:
 def _temporal_ui(settings: Settings) -> str | None:
     url = settings.temporal.ui_url
     return f"{url.rstrip('/')}/namespaces/{settings.temporal.namespace}" if url else None
+
+
+def add_console(
+    app: FastAPI, settings: Settings, connect: Connect, store: Store, clock: Callable[[], datetime]
+) -> None:
+    """Add the console to the gateway.
+
+    Raises:
+        Misconfigured: there is no key for sessions, or a secret is not there.
+    """
+    closing = asyncio.Event()
+    app.state.closing = closing
+    desk = Desk(
+        store=store,
+        connect=connect,
+        task_queue=settings.temporal.task_queue,
+        guard=Guard(rights_of(settings), store, clock),
+        sealer=sealer(settings),
+        freezes=Freezes(settings.freeze),
+        clock=clock,
+    )
+    Console(Parts(settings, desk, Identity(settings), clock, closing)).mount(app)

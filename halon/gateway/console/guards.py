@@ -37,7 +37,7 @@ class Guards:
 
     async def _shown(self, visit: Visit, refusal: str = "", status: int = 200) -> Response:
         now = await self._desk.guards(visit.principal)
-        rights = await self._desk.rights(visit.principal)
+        rights = self._desk.rights(visit.principal)
         state = now.state
         uses = [(name, "rate", len(one.entries), one.per) for name, one in state.rates.items()]
         uses += [(name, "budget", len(one.entries), one.per) for name, one in state.budgets.items()]

@@ -109,9 +109,9 @@ class Incidents:
 
     async def incident_news(self, visit: Visit) -> Response:
         """The lines of an incident as they come."""
-        incident = _incident(visit)
+        incident = await self._desk.follow(visit.principal, _incident(visit))
         after = _position(visit.request.headers.get("last-event-id") or visit.request.query_params.get("after", ""))
-        found = await self._desk.records(visit.principal, incident, after)
+        found = await self._desk.records(incident, after)
         return self._streams.answer(visit.session.id, self._lines(visit, incident, after, found))
 
     async def list_news(self, visit: Visit) -> Response:
@@ -121,7 +121,7 @@ class Incidents:
     async def _shown(
         self, visit: Visit, shown: Shown, *, refusal: str = "", hint: str = "", comment: str = "", status: int = 200
     ) -> Response:
-        rights = await self._desk.rights(visit.principal, shown.row.id)
+        rights = self._desk.rights(visit.principal, shown.row.labels)
         most = MAX_SHOWN if visit.request.query_params.get("lines") == "all" else MAX_LINES
         latest = shown.records[-most:]
         frame = self._visits.frame(visit, rights)
@@ -178,7 +178,7 @@ class Incidents:
                 yield None
             if not await self._streams.pause(LOOK):
                 return
-            records = await self._desk.records(visit.principal, incident, after)
+            records = await self._desk.records(incident, after)
 
     def _line(self, visit: Visit, record: StoredRecord) -> News:
         text = self._visits.pages.text("lines.html", self._visits.frame(visit), lines=[line_of(record)])
