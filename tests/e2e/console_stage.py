@@ -1,4 +1,4 @@
-"""The console over a real engine: Temporal with its worker, a gateway on loopback, people with tokens, and a browser."""
+"""The console over a real engine: Temporal with its worker, a gateway on loopback, people with tokens, a browser."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running
+from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running, until
 from playwright.async_api import Browser, Page, async_playwright
 from temporalio.client import Client, WorkflowHandle
 
 from halon.clients.tokens import hash_of
+from halon.contracts.audit import AuditKind
 from halon.contracts.incident import IncidentResult
 from halon.contracts.run import RunStatus
 from halon.gateway.app import create_app
@@ -79,7 +80,21 @@ class Stage:
         handle = await self.engine.fire(book([asked, LOOK]), one, group=group)
         incident = f"{group}-{one.episode[:8]}"
         status = await self.engine.waiting(incident)
+
+        async def recorded() -> bool:
+            return AuditKind.APPROVAL_ASKED in await self.engine.told(incident)
+
+        await until(recorded)
         return Fired(incident, handle, status)
+
+    async def asked_again(self, fired: "Fired") -> None:
+        """Wait until another plan is asked for."""
+
+        async def asked() -> bool:
+            gates = (await self.engine.status(fired.incident)).gates
+            return bool(gates) and gates[0].digest != fired.digest
+
+        await until(asked)
 
     async def page(self, who: str = "ana", at: str = "", **context: Any) -> Page:
         """Give a page of somebody who has signed in by the form, on a phone unless told otherwise."""
@@ -137,7 +152,7 @@ async def served(directory: Path, telemetry: Telemetry, settings: str = SETTINGS
         add_console(app, parsed, _has(engine.client), engine.store, clock)
         uvicorn = server(app, parsed.gateway)
         serving = asyncio.create_task(uvicorn.serve())
-        while not uvicorn.started:
+        while not uvicorn.started:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
         port = uvicorn.servers[0].sockets[0].getsockname()[1]
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

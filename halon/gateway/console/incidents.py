@@ -12,7 +12,7 @@ from starlette.responses import Response
 from halon.contracts.audit import StoredRecord
 from halon.contracts.decision import Verdict
 from halon.contracts.run import Decide
-from halon.errors import Conflict, InvalidInput
+from halon.errors import Conflict, InvalidInput, NotFound
 from halon.gateway.console.desk import Desk
 from halon.gateway.console.stream import News, Streams
 from halon.gateway.console.views import (
@@ -95,7 +95,7 @@ class Incidents:
         given = _decision(visit)
         try:
             await self._desk.decide(visit.principal, incident, given)
-        except Conflict as error:
+        except (Conflict, NotFound) as error:
             return await self._undecided(visit, given, str(error))
         visit.say(_TAKEN[given.verdict])
         return self._visits.to(visit, f"/console/incidents/{quote(incident)}")
