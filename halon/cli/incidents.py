@@ -13,7 +13,7 @@ from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import OUTCOME_STYLES, note, say, say_json, styled, table
 from halon.contracts.outcome import Outcome
-from halon.operations.incidents import ListedIncident, Listing, State, listed
+from halon.operations.incidents import ListedIncident, Listing, Query, State, listed
 from halon.settings import Settings
 from halon.store.incidents import MAX_LIST, IncidentFilter
 from halon.store.store import open_store
@@ -49,7 +49,7 @@ def incidents(  # one parameter an option: Typer's way
 
 async def _listed(settings: Settings, wanted: IncidentFilter, state: State | None, limit: int) -> Listing:
     async with open_store(settings) as store:
-        return await listed(store, partial(connected, settings), wanted, state, limit)
+        return await listed(store, partial(connected, settings), Query(wanted, state, limit))
 
 
 def state_text(state: str, outcome: str, *, waiting: bool) -> Text:

@@ -86,7 +86,7 @@ class IncidentRow(Contract):
     title: str = ""
     target: str = ""
     labels: dict[str, str] = {}
-    """Those on which all of its alerts agree: whose it is, and so who may see it and decide."""
+    """Those that all of its alerts agree on: whose it is, and so who may see it and decide."""
     opened_at: datetime
     closed_at: datetime | None = None
     alert_count: Annotated[int, Field(ge=0)] = 0

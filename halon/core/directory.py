@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from halon.contracts.people import GROUP, Person, Right, Role
 
 WITHOUT_ROLES = frozenset({Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE})
-"""What every person may do as long as `halon.yaml` gives nobody a role."""
+"""What everybody under `people` may do while `halon.yaml` names no roles: nothing that makes others' word less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Directory:
         `groups` are further groups that they are known to be in, such as from the claims of a token.
         """
         if not self.roles:
-            return person in self.people and right in WITHOUT_ROLES
+            known = person in self.people or any(group in self.groups for group in groups)
+            return known and right in WITHOUT_ROLES
         return any(
             (right in role.may or Right.ADMINISTER in role.may)
             and _matches(role, labels)

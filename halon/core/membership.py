@@ -10,20 +10,14 @@ OTHERS = "others"
 """Where repeats are counted of alerts that are not kept apart."""
 _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "container", "job", "namespace")
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
-MAX_SHOWN_LABEL = 400
-"""Characters of a label's value that an incident carries along; a longer one is not among its labels."""
 
 
-def agreed_labels(alerts: Sequence[Alert]) -> dict[str, str]:
-    """Give the labels on which all of these alerts agree: those that say whose an incident is.
-
-    A label that one of them lacks, or has otherwise, says nothing of all: nobody gets a right by an alert that joins.
-    """
-    first, *others = alerts or (None,)
-    if first is None:
-        return {}
-    same = {name: text for name, text in first.labels.items() if all(one.labels.get(name) == text for one in others)}
-    return {name: text for name, text in sorted(same.items()) if len(text) <= MAX_SHOWN_LABEL}
+def shared_labels(alerts: Sequence[Alert]) -> dict[str, str]:
+    """Give the labels that all of these alerts agree on."""
+    labels = dict(alerts[0].labels) if alerts else {}
+    for alert in alerts[1:]:
+        labels = {name: value for name, value in labels.items() if alert.labels.get(name) == value}
+    return labels
 
 
 class Members:
@@ -56,8 +50,8 @@ class Members:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels on which all alerts agree."""
-        return agreed_labels(self.alerts)
+        """The labels that all alerts agree on."""
+        return shared_labels(self.alerts)
 
     @property
     def repeats(self) -> int:

@@ -28,14 +28,14 @@ class Rights:
     def may(self, principal: Principal, right: Right, labels: Mapping[str, str] | None = None) -> Ruling:
         """Whether they have a right, for what has these labels; without labels, for what belongs to no incident.
 
-        What carries no `environment` of its own is in that of `halon.yaml`.
+        All that happens in an installation has the `environment` of its `halon.yaml`, whatever an alert says.
         """
         directory, who = self._directory, principal.person
         if principal.method is Method.OPERATOR:
             return Ruling(allowed=True, reason=f"{who} runs this installation")
         if principal.method is Method.CLAIMED and directory.is_empty:
             return Ruling(allowed=True, reason="halon.yaml names no people")
-        about = None if labels is None else {ENVIRONMENT: self._environment, **labels}
+        about = None if labels is None else {**labels, ENVIRONMENT: self._environment}
         if directory.may(who, right, about, groups=principal.groups):
             return Ruling(allowed=True, reason=f"{who} has the right `{right}`")
         return Ruling(allowed=False, reason=f"{who} has no right to `{right}`{self._why(principal, right, about)}")
