@@ -18,9 +18,11 @@ from halon.cli.installed import installation
 from halon.clients.environment import open_env
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
-from halon.gateway.app import create_app
+from halon.gateway.app import create_app, utc_now
+from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.serve import server
+from halon.operations.answering import Connect
 from halon.playbook.catalogue import Catalogue
 from halon.settings import Settings
 from halon.store.evidence import EvidenceDirectory
@@ -79,11 +81,21 @@ async def serve_gateway(settings: Settings) -> None:
                 settings.gateway.dispatch_timeout,
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
+            add_console(app, settings, _has(client), store, utc_now)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
                 await server(app, settings.gateway).serve(sockets=[listener])
     log.info("gateway.stopped")
+
+
+def _has(client: Client) -> Connect:
+    """Give a client that is there already."""
+
+    async def connect() -> Client:
+        return client
+
+    return connect
 
 
 async def _reached(settings: Settings, telemetry: Telemetry, stop: asyncio.Event) -> Client | None:

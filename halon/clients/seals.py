@@ -14,6 +14,8 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -46,6 +48,11 @@ class Sealer:
         """Give the token."""
         headers = {"kid": key_id(self.public), "typ": TYPE}
         return jwt.encode(seal.model_dump(mode="json"), self._key, algorithm="EdDSA", headers=headers)
+
+    def derived(self, purpose: str) -> bytes:
+        """Give a key of 32 bytes for something else, which only gateways with this key have."""
+        raw = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(raw)
 
 
 class Seals:

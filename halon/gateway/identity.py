@@ -43,7 +43,7 @@ class Identity:
         self._directory = directory_of(settings)
         self._tokens = Tokens(settings.people)
         self._oidc = settings.auth.oidc
-        self._provider = None if self._oidc is None else Provider(self._oidc)
+        self.provider = None if self._oidc is None else Provider(self._oidc)
         self._operator = operator_token(settings.data_dir) if has_operator(settings) else None
 
     async def of(self, request: Request) -> Principal:
@@ -74,6 +74,16 @@ class Identity:
         _attempts.add(1, {"method": method.value, "result": "ok"})
         return found
 
+    def vouched(self, claims: Mapping[str, Any]) -> Principal:
+        """Give whom proven claims mean.
+
+        Raises:
+            InvalidInput: they name nobody.
+        """
+        if self._oidc is None:
+            raise InvalidInput("halon.yaml names no identity provider")
+        return principal_of(claims, self._oidc, self._directory)
+
     def knows(self, principal: Principal) -> bool:
         """Whether they are a person of `halon.yaml`."""
         return principal.person in self._directory.people
@@ -87,10 +97,10 @@ class Identity:
         raise _unauthorized("this token is nobody's: `halon token new` makes one, and halon.yaml names its hash")
 
     async def _vouched(self, token: str) -> Principal:
-        if self._oidc is None or self._provider is None:
+        if self._oidc is None or self.provider is None:
             raise _unauthorized("this token is none of Halon's, and halon.yaml names no identity provider")
         try:
-            return principal_of(await self._provider.claims(token), self._oidc, self._directory)
+            return principal_of(await self.provider.claims(token), self._oidc, self._directory)
         except InvalidInput as error:
             raise _unauthorized(str(error), invalid=True) from error
         except TransientError as error:
