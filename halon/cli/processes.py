@@ -21,6 +21,7 @@ from halon.errors import Misconfigured, TransientError
 from halon.gateway.app import create_app, utc_now
 from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
+from halon.gateway.links import add_links
 from halon.gateway.serve import server
 from halon.operations.answering import Connect
 from halon.playbook.catalogue import Catalogue
@@ -82,6 +83,7 @@ async def serve_gateway(settings: Settings) -> None:
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             add_console(app, settings, _has(client), store, utc_now)
+            add_links(app, settings, _has(client), store, utc_now)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
