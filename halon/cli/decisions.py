@@ -1,6 +1,8 @@
 """`halon approve`, `deny` and `cancel`: a person's word to a run. The run decides whether it counts, and says so."""
 
 import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,14 +13,18 @@ from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
+from halon.clients.seals import Sealer, read_private_key
 from halon.contracts.decision import Verdict
+from halon.contracts.people import Method, Principal
 from halon.contracts.run import Decide
-from halon.errors import InvalidInput
+from halon.errors import InvalidInput, Misconfigured
 from halon.operations.answering import answering
 from halon.operations.decisions import cancel as cancel_run
 from halon.operations.decisions import decide as hand_in
-from halon.operations.lookup import full_id, open_id
-from halon.settings import Settings, os_user
+from halon.operations.lookup import current_run, full_id, open_id
+from halon.operations.sealing import meant, sealed
+from halon.operations.showing import run_status
+from halon.settings import Settings, os_user, own_key
 from halon.store.store import open_store
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
@@ -26,6 +32,12 @@ Step = Annotated[str, typer.Option("--step", help="Which step, when several wait
 PlanDigest = Annotated[str, typer.Option("--plan", help="Digest of the plan that you read, 8 digits or more.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; goes into the audit.")]
 By = Annotated[str, typer.Option("--by", help="Who decides; by default the user of this system.", metavar="NAME")]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", metavar="FILE", help="Sign with this key of yours; by default with that of HALON_KEY, if set."
+    ),
+]
 Json = Annotated[bool, flag("--json", help="Write the answer as JSON.")]
 
 
@@ -37,16 +49,21 @@ def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
     plan: PlanDigest = "",
     comment: Comment = "",
     by: By = "",
+    break_glass: Annotated[
+        bool, flag("--break-glass", help="Approve alone what others are asked for; needs the right and --comment.")
+    ] = False,
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Approve what an incident waits for.
 
-    With --plan the approval holds for that plan only; without it, for the plan that is shown now.
+    With --plan the approval holds for that plan only; without it, for the plan that is shown now. Without a key the
+    name is only claimed, and counts as far as `approvals.trust` lets it.
 
     Example: halon approve crashloop-rollback-3f9a1c07de-5b0c99e1 --plan 1f2e3d4c5b6a --by ana@example.com
     """
-    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by, break_glass=break_glass)
+    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
 
 
 def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -57,6 +74,7 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
     plan: PlanDigest = "",
     comment: Comment = "",
     by: By = "",
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Deny what an incident waits for: nothing more is changed, and what was changed is undone.
@@ -64,7 +82,7 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
     Example: halon deny crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "the release is being fixed forward"
     """
     given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
 
 
 def cancel(
@@ -89,17 +107,44 @@ def cancel(
         say(f"asked {cancelled} to stop and undo; see `halon show {cancelled}`")
 
 
-async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str, str]:
-    """Hand a decision in. Gives the incident's whole id and the run's answer.
+async def decide(settings: Settings, incident: str, given: Decide, key: Path | None = None) -> tuple[str, str]:
+    """Hand a decision in, sealed when there is a key. Gives the incident's whole id and the run's answer.
 
     Raises:
         Conflict: the run does not take it, and why.
+        InvalidInput: the key is nobody's.
+        Misconfigured: it cannot be read.
         NotFound: there is no such incident, or it has ended.
         TransientError: nobody answers.
     """
+    sealer = _sealer(key) if key else None
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
-    return whole, await hand_in(client, whole, given)
+    if sealer is None:
+        return whole, await hand_in(client, whole, given)
+    who = Principal(person=_owner(settings, sealer, given.by), method=Method.KEY)
+    async with answering(f"the run of incident {whole}"):
+        run = await current_run(client, whole)
+        gate = meant(await run_status(client, run), given)
+    exact = given.model_copy(update={"step": gate.step, "plan": gate.digest})
+    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run)
+
+
+def _sealer(key: Path) -> Sealer:
+    try:
+        return Sealer(read_private_key(key.read_bytes(), str(key)))
+    except OSError as error:
+        raise Misconfigured(f"the key {key} cannot be read: {error.strerror}") from error
+
+
+def _owner(settings: Settings, sealer: Sealer, by: str) -> str:
+    """Whose key it is. A `halon.yaml` without people, such as on a laptop, leaves the name to the worker to check."""
+    if not settings.people:
+        return by
+    owner = next((person for person, whose in settings.people.items() if sealer.public in whose.keys), None)
+    if owner is None:
+        raise InvalidInput(f"the key is nobody's in halon.yaml: add {sealer.public} under `people.<id>.keys`")
+    return owner
 
 
 async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
@@ -143,9 +188,13 @@ def named(by: str) -> str:
     return name
 
 
-def _decision(verdict: Verdict, *, step: str, plan: str, comment: str, by: str) -> Decide:
+def _decision(  # the fields of a decision
+    verdict: Verdict, *, step: str, plan: str, comment: str, by: str, break_glass: bool = False
+) -> Decide:
     try:
-        return Decide(verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step)
+        return Decide(
+            verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step, break_glass=break_glass
+        )
     except ValidationError as error:
         problems = [f"--{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)]
         raise InvalidInput("; ".join(problems)) from error

@@ -39,7 +39,11 @@ def repertoire(settings: Settings) -> Repertoire:
         Misconfigured: an action's file is wrong.
         NotFound: a path does not exist.
     """
-    installed = installation(settings)
+    return repertoire_of(installation(settings))
+
+
+def repertoire_of(installed: Installation) -> Repertoire:
+    """Give what of it can be started by hand."""
     catalogue = installed.catalogue
     return Repertoire(catalogue.playbooks, installed.registry.effects, bool(catalogue.problems))
 

@@ -168,7 +168,8 @@ class Run:
     def _success(self) -> tuple[Outcome, str]:
         account = self._account
         if self._spec.dry_run:
-            return Outcome.DRY_RUN, f"{account.planned} changes planned, none made"
+            changes = "1 change" if account.planned == 1 else f"{account.planned} changes"
+            return Outcome.DRY_RUN, f"{changes} planned, none made"
         if account.unverified:
             return Outcome.UNVERIFIED, account.unverified
         if account.applied and account.verified:

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import Request
 from opentelemetry import metrics
 
 from halon.clients.oidc import Provider
 from halon.clients.tokens import PREFIX, Tokens, operator_token
-from halon.contracts.base import is_list
+from halon.contracts.base import digest, is_list
 from halon.contracts.people import MAX_GROUPS, Method, Principal
 from halon.core.directory import Directory
-from halon.errors import InvalidInput, TransientError
+from halon.errors import InvalidInput, Misconfigured, TransientError
 from halon.gateway.problems import Refusal, retry_after
 from halon.operations.rights import directory_of
 from halon.settings import Settings, os_user
@@ -25,6 +26,7 @@ from halon.settings.auth import OidcSettings
 
 MAX_NAME = 320
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="halon"'}
+log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _attempts = _meter.create_counter(
     "halon.gateway.authentications", description="Requests of people, by method and whether they proved who they are"
@@ -34,17 +36,13 @@ _attempts = _meter.create_counter(
 class Identity:
     """Finds out who asks."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Make it ready. Without people and without a provider, the operator's token is made.
-
-        Raises:
-            Misconfigured: the operator's token cannot be kept.
-        """
+    def __init__(self, settings: Settings, operator: str | None) -> None:
+        """Make it ready. `operator` is the token of whoever runs this installation, where there is one."""
         self._directory = directory_of(settings)
         self._tokens = Tokens(settings.people)
         self._oidc = settings.auth.oidc
         self.provider = None if self._oidc is None else Provider(self._oidc)
-        self._operator = operator_token(settings.data_dir) if has_operator(settings) else None
+        self._operator = operator
 
     async def of(self, request: Request) -> Principal:
         """Give who asks.
@@ -83,6 +81,17 @@ class Identity:
         if self._oidc is None:
             raise InvalidInput("halon.yaml names no identity provider")
         return principal_of(claims, self._oidc, self._directory)
+
+    def rests_on(self, principal: Principal) -> str | None:
+        """Give a digest of what somebody's proof rests on now; None when it would prove nothing any more."""
+        if principal.method is Method.OPERATOR and self._operator is not None:
+            return digest(["operator", self._operator])
+        if principal.method is Method.OIDC and self._oidc is not None:
+            return digest(["oidc", self._oidc.issuer])
+        person = self._directory.people.get(principal.person)
+        if principal.method is Method.TOKEN and person is not None and person.tokens:
+            return digest(["token", *person.tokens])
+        return None
 
     def knows(self, principal: Principal) -> bool:
         """Whether they are a person of `halon.yaml`."""
@@ -126,9 +135,18 @@ def principal_of(claims: Mapping[str, Any], settings: OidcSettings, directory: D
     return Principal(person=person, method=Method.OIDC, groups=tuple(sorted(groups))[:MAX_GROUPS])
 
 
-def has_operator(settings: Settings) -> bool:
-    """Whether whoever runs this installation has a token that may do everything: as long as nobody is named."""
-    return not settings.people and settings.auth.oidc is None
+def operator_of(settings: Settings) -> str | None:
+    """Give the token of whoever runs this installation, made when there is none; None once somebody is named.
+
+    A gateway that cannot keep one takes alerts all the same.
+    """
+    if settings.people or settings.auth.oidc is not None:
+        return None
+    try:
+        return operator_token(settings.data_dir)
+    except Misconfigured as error:
+        log.warning("operator.no_token", reason=str(error))
+        return None
 
 
 def _named(claims: Mapping[str, Any], claim: str) -> str:

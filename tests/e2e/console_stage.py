@@ -1,26 +1,36 @@
 """The console over a real engine: Temporal with its worker, a gateway on loopback, people with tokens, a browser."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running, until
 from playwright.async_api import Browser, Page, async_playwright
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
+from halon.clients.calendars import Freezes
+from halon.clients.seals import sealer
 from halon.clients.tokens import hash_of
 from halon.contracts.audit import AuditKind
 from halon.contracts.incident import IncidentResult
 from halon.contracts.run import RunStatus
+from halon.gateway.api.app import install
+from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app
 from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
+from halon.gateway.identity import Identity, operator_of
 from halon.gateway.serve import server
+from halon.operations.denials import Guard
+from halon.operations.rights import rights_of
+from halon.operations.runs import Repertoire
+from halon.settings import Settings
 from halon.settings.loading import parse_settings
 from halon.telemetry import Telemetry, setup
 
@@ -149,7 +159,8 @@ async def served(directory: Path, telemetry: Telemetry, settings: str = SETTINGS
     async with running(directory, await real_server(), parsed) as engine, async_playwright() as driver:
         dispatcher = TemporalDispatcher(engine.client, QUEUE, {}, {}, timedelta(seconds=5))
         app = create_app(parsed, {}, dispatcher, engine.store, telemetry, clock)
-        add_console(app, parsed, _has(engine.client), engine.store, clock)
+        parts = parts_of(parsed, engine, clock)
+        add_console(app, parts, install(app, parts))
         uvicorn = server(app, parsed.gateway)
         serving = asyncio.create_task(uvicorn.serve())
         while not uvicorn.started:  # noqa: ASYNC110  # uvicorn has no event for it
@@ -164,11 +175,20 @@ async def served(directory: Path, telemetry: Telemetry, settings: str = SETTINGS
             await serving
 
 
-def _has(client: Client) -> Callable[[], Any]:
-    async def connect() -> Client:
-        return client
-
-    return connect
+def parts_of(settings: Settings, engine: Engine, clock: Clock) -> Parts:
+    """What the gateway is made of."""
+    return Parts(
+        settings=settings,
+        identity=Identity(settings, operator_of(settings)),
+        guard=Guard(rights_of(settings, clock), engine.store, clock),
+        store=engine.store,
+        client=engine.client,
+        ledger=engine.ledger,
+        repertoire=Repertoire({}, {}),
+        sealer=cache(partial(sealer, settings)),
+        freezes=cache(partial(Freezes, settings.freeze)),
+        clock=clock,
+    )
 
 
 def telemetry_of_tests() -> Telemetry:

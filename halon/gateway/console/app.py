@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -15,60 +14,44 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from halon.clients.calendars import Freezes
-from halon.clients.seals import sealer
+from halon.gateway.api.access import Access
+from halon.gateway.api.decisions import Decisions
+from halon.gateway.api.parts import Parts
 from halon.gateway.console.desk import Desk
 from halon.gateway.console.guards import COMMANDS, Guards
 from halon.gateway.console.incidents import Incidents
-from halon.gateway.console.links import links_of
+from halon.gateway.console.links import LINK_KEY, Links
 from halon.gateway.console.pages import HEADERS, Pages
 from halon.gateway.console.provider import Provided, code_flow
 from halon.gateway.console.sessions import SESSION_KEY, Sessions
-from halon.gateway.console.signing_in import Marks, SigningIn
+from halon.gateway.console.signing_in import SigningIn
 from halon.gateway.console.site import Site
 from halon.gateway.console.stream import Streams
 from halon.gateway.console.visits import Visits
-from halon.gateway.identity import Identity
-from halon.operations.answering import Connect
-from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
 from halon.settings import Settings
-from halon.store.store import Store
 
 _FOR_EVER = "public, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the console is made of."""
-
-    settings: Settings
-    desk: Desk
-    identity: Identity
-    clock: Callable[[], datetime]
-    closing: asyncio.Event
-    """Set when the gateway stops: streams end then."""
 
 
 class Console:
     """The console of one gateway."""
 
-    def __init__(self, parts: Parts) -> None:
-        """Build it.
+    def __init__(self, parts: Parts, desk: Desk, closing: asyncio.Event) -> None:
+        """Build it. `closing` is set when the gateway stops: streams end then.
 
         Raises:
-            Misconfigured: there is no key for sessions, or a secret is not there.
+            Misconfigured: a secret is not there.
         """
-        settings, desk = parts.settings, parts.desk
-        key = sealer(settings).derived(SESSION_KEY)
-        sessions = Sessions(key, Marks(settings), parts.clock)
+        settings, identity, clock = parts.settings, parts.identity, parts.clock
+        sessions = Sessions(cache(lambda: parts.sealer().derived(SESSION_KEY)), identity.rests_on, clock)
+        links = Links(cache(lambda: parts.sealer().derived(LINK_KEY)))
         self._pages = Pages()
-        self._visits = Visits(settings, Site(settings.gateway), sessions, self._pages, parts.clock)
-        self._incidents = Incidents(desk, self._visits, Streams(parts.closing), _temporal_ui(settings))
+        self._visits = Visits(settings, Site(settings.gateway), sessions, self._pages, clock)
+        self._incidents = Incidents(desk, self._visits, Streams(closing), _temporal_ui(settings))
         self._guards = Guards(desk, self._visits)
-        self._signing_in = SigningIn(settings, parts.identity, links_of(settings), self._visits, parts.clock)
-        flow = code_flow(settings, parts.identity)
-        self._provided = Provided(flow, parts.identity, self._signing_in, self._visits) if flow else None
+        self._signing_in = SigningIn(settings, identity, links, self._visits, clock)
+        flow = code_flow(settings, identity)
+        self._provided = Provided(flow, identity, self._signing_in, self._visits) if flow else None
 
     def mount(self, app: FastAPI) -> None:
         """Put the console where people look for it."""
@@ -157,23 +140,12 @@ def _temporal_ui(settings: Settings) -> str | None:
     return f"{url.rstrip('/')}/namespaces/{settings.temporal.namespace}" if url else None
 
 
-def add_console(
-    app: FastAPI, settings: Settings, connect: Connect, store: Store, clock: Callable[[], datetime]
-) -> None:
+def add_console(app: FastAPI, parts: Parts, decisions: Decisions) -> None:
     """Add the console to the gateway.
 
     Raises:
-        Misconfigured: there is no key for sessions, or a secret is not there.
+        Misconfigured: a secret is not there.
     """
     closing = asyncio.Event()
     app.state.closing = closing
-    desk = Desk(
-        store=store,
-        connect=connect,
-        task_queue=settings.temporal.task_queue,
-        guard=Guard(rights_of(settings), store, clock),
-        sealer=sealer(settings),
-        freezes=Freezes(settings.freeze),
-        clock=clock,
-    )
-    Console(Parts(settings, desk, Identity(settings), clock, closing)).mount(app)
+    Console(parts, Desk(parts, Access(parts), decisions), closing).mount(app)

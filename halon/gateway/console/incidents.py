@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
-from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import quote
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from halon.contracts.audit import StoredRecord
 from halon.contracts.decision import Verdict
-from halon.contracts.run import Decide
-from halon.errors import Conflict, InvalidInput, NotFound
-from halon.gateway.console.desk import Desk
+from halon.errors import Conflict, NotFound
+from halon.gateway.api.decisions import DecisionRequest
+from halon.gateway.api.incidents import MAX_CURSOR, cursor_of, place_of
+from halon.gateway.console.desk import Desk, decision_of
 from halon.gateway.console.stream import News, Streams
 from halon.gateway.console.views import (
     MAX_LINES,
@@ -28,10 +27,9 @@ from halon.gateway.console.visits import Visit, Visits
 from halon.gateway.problems import Refusal
 from halon.operations.incidents import State
 from halon.operations.showing import Shown
-from halon.store.incidents import MAX_LIST
 
-FIRST = 100
-"""Incidents that the list begins with."""
+PAGE = 100
+"""Incidents a page."""
 MAX_SHOWN = 2000
 """Lines of the timeline that one page holds."""
 LOOK = timedelta(seconds=1)
@@ -63,20 +61,20 @@ class Incidents:
         name = query.get("state", "open")
         if name not in _STATES:
             raise Refusal(HTTPStatus.NOT_FOUND, "incidents are listed as open, waiting, closed or all")
-        limit = _limit(query.get("limit", ""))
-        found = await self._desk.listed(visit.principal, _STATES[name], min(limit + 1, MAX_LIST))
-        shown = found.incidents[:limit]
-        revision = sha256(repr([(one.id, one.state, one.waiting) for one in shown]).encode()).hexdigest()[:16]
+        cursor = query.get("before", "")
+        before = place_of(cursor[:MAX_CURSOR]) if cursor else None
+        found = await self._desk.listed(visit.principal, _STATES[name], PAGE, before)
         return self._visits.pages.page(
             "incidents.html",
             self._visits.frame(visit),
             heading=_HEADINGS[name],
             state=name,
-            incidents=shown,
+            # What waits for people is what they came for.
+            incidents=sorted(found.incidents, key=lambda one: not one.waiting),
             stale=found.stale,
-            waiting=sum(one.waiting for one in shown),
-            revision=revision,
-            more=min(limit * 5, MAX_LIST) if len(found.incidents) > limit and limit < MAX_LIST else 0,
+            waiting=sum(one.waiting for one in found.incidents),
+            older=cursor_of(found.last) if found.last else "",
+            first=before is None,
         )
 
     async def runs(self, visit: Visit) -> Response:
@@ -92,12 +90,12 @@ class Incidents:
     async def decide(self, visit: Visit) -> Response:
         """Approve or deny. What is not taken is told above the incident as it stands now."""
         incident = _incident(visit)
-        given = _decision(visit)
+        given = decision_of(visit.fields)
         try:
             await self._desk.decide(visit.principal, incident, given)
         except (Conflict, NotFound) as error:
             return await self._undecided(visit, given, str(error))
-        visit.say(_TAKEN[given.verdict])
+        visit.say(_TAKEN[Verdict(given.verdict)])
         return self._visits.to(visit, f"/console/incidents/{quote(incident)}")
 
     async def cancel(self, visit: Visit) -> Response:
@@ -116,7 +114,7 @@ class Incidents:
 
     async def list_news(self, visit: Visit) -> Response:
         """That something has happened."""
-        return self._streams.answer(visit.session.id, self._changes(await self._desk.head()))
+        return self._streams.answer(visit.session.id, self._changes(visit, await self._desk.head(visit.principal)))
 
     async def _shown(
         self, visit: Visit, shown: Shown, *, refusal: str = "", hint: str = "", comment: str = "", status: int = 200
@@ -152,7 +150,7 @@ class Incidents:
             comment=comment,
         )
 
-    async def _undecided(self, visit: Visit, given: Decide, reason: str) -> Response:
+    async def _undecided(self, visit: Visit, given: DecisionRequest, reason: str) -> Response:
         shown = await self._desk.look(visit.principal, _incident(visit))
         now = [one for one in questions_of(shown) if one.step == given.step]
         hint = "Nothing waits any more at this step: what happened is below." if shown.run else ""
@@ -184,40 +182,15 @@ class Incidents:
         text = self._visits.pages.text("lines.html", self._visits.frame(visit), lines=[line_of(record)])
         return News("line", text, str(record.position))
 
-    async def _changes(self, head: str) -> AsyncGenerator[News | None]:
+    async def _changes(self, visit: Visit, head: str) -> AsyncGenerator[News | None]:
         while await self._streams.pause(LOOK * 2):
-            now = await self._desk.head()
+            now = await self._desk.head(visit.principal)
             yield News("changed", "") if now != head else None
             head = now
 
 
 def _incident(visit: Visit) -> str:
     return str(visit.request.path_params["incident"])
-
-
-def _decision(visit: Visit) -> Decide:
-    """Read a decision. It is for the plan that the page showed, in whole, and for no other.
-
-    Raises:
-        InvalidInput: the form is not as the page has it.
-    """
-    fields = visit.fields
-    try:
-        given = Decide(
-            verdict=Verdict(fields.get("verdict", "")),
-            by=visit.principal.person,
-            comment=fields.get("comment", "").strip(),
-            plan=fields.get("plan", ""),
-            step=fields.get("step", ""),
-            break_glass=fields.get("break_glass") == "yes",
-        )
-    except (ValidationError, ValueError) as error:
-        raise InvalidInput("the form is not as the page has it: load the page again") from error
-    if len(given.plan) != sha256().digest_size * 2:
-        raise InvalidInput("the form does not say which plan it is for: load the page again")
-    if given.break_glass and not given.comment:
-        raise InvalidInput("say why: breaking the glass needs a reason")
-    return given
 
 
 def _digests(questions: list[Question]) -> str:
@@ -231,10 +204,6 @@ def _heading(shown: Shown, alerts: list[str]) -> str:
         return shown.row.title or shown.row.playbook
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more}"
-
-
-def _limit(text: str) -> int:
-    return min(max(int(text), 1), MAX_LIST) if text.isascii() and text.isdigit() and len(text) <= 4 else FIRST  # noqa: PLR2004  # digits of MAX_LIST
 
 
 def _position(text: str) -> int:

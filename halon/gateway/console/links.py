@@ -5,16 +5,15 @@ Opening one signs nobody in: it shows a button, so that what previews links uses
 
 import secrets
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import jwt
 from cachetools import TTLCache
 from pydantic import ValidationError
 
-from halon.clients.seals import sealer
 from halon.contracts.base import Contract
 from halon.contracts.people import Principal
-from halon.settings import Settings
 
 LINK_LASTS = timedelta(minutes=15)
 MAX_LINK = 2048
@@ -35,7 +34,7 @@ class _Said(Contract):
 class Links:
     """Makes such links, and takes each of them once."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: Callable[[], bytes]) -> None:
         self._key = key
         self._used: TTLCache[str, bool] = TTLCache(MAX_USED, LINK_LASTS.total_seconds(), time.monotonic)
 
@@ -43,7 +42,7 @@ class Links:
         """Give what stands behind `link=`."""
         said = _Said(id=secrets.token_urlsafe(18), principal=principal, until=now + LINK_LASTS)
         headers = {"typ": _TYPE}
-        return jwt.encode(said.model_dump(mode="json"), self._key, algorithm=_ALGORITHM, headers=headers)
+        return jwt.encode(said.model_dump(mode="json"), self._key(), algorithm=_ALGORITHM, headers=headers)
 
     def take(self, link: str, now: datetime) -> Principal | None:
         """Give whom it signs in; None when it is forged, too old, or was taken before."""
@@ -52,19 +51,10 @@ class Links:
         try:
             if jwt.get_unverified_header(link).get("typ") != _TYPE:
                 return None
-            said = _Said.model_validate(jwt.decode(link, self._key, algorithms=[_ALGORITHM]))
+            said = _Said.model_validate(jwt.decode(link, self._key(), algorithms=[_ALGORITHM]))
         except (jwt.InvalidTokenError, ValidationError):
             return None
         if said.until <= now or said.id in self._used:
             return None
         self._used[said.id] = True
         return said.principal
-
-
-def links_of(settings: Settings) -> Links:
-    """Give the links of an installation.
-
-    Raises:
-        Misconfigured: there is no key.
-    """
-    return Links(sealer(settings).derived(LINK_KEY))

@@ -65,8 +65,11 @@ class Session(Contract):
 class Sessions:
     """Begins, reads and ends sessions."""
 
-    def __init__(self, key: bytes, mark: Callable[[Principal], str | None], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, key: Callable[[], bytes], mark: Callable[[Principal], str | None], clock: Callable[[], datetime]
+    ) -> None:
         self._key = key
+        """Gives the key; raises Misconfigured when there is none."""
         self._mark = mark
         """Gives the mark that somebody's session must have now; None when they may have none any more."""
         self._clock = clock
@@ -86,7 +89,7 @@ class Sessions:
     def write(self, session: Session) -> str:
         """Give the cookie's value."""
         said = session.model_dump(mode="json", exclude_defaults=True)
-        return jwt.encode(said, self._key, algorithm=_ALGORITHM, headers={"typ": _TYPE})
+        return jwt.encode(said, self._key(), algorithm=_ALGORITHM, headers={"typ": _TYPE})
 
     def read(self, cookie: str | None) -> Session | None:
         """Give the session that a cookie holds; None for none, a forged one, and one that is over."""
@@ -95,7 +98,7 @@ class Sessions:
         try:
             if jwt.get_unverified_header(cookie).get("typ") != _TYPE:
                 return None
-            session = Session.model_validate(jwt.decode(cookie, self._key, algorithms=[_ALGORITHM]))
+            session = Session.model_validate(jwt.decode(cookie, self._key(), algorithms=[_ALGORITHM]))
         except (jwt.InvalidTokenError, ValidationError):
             return None
         if session.id in self._ended or session.until <= self._clock():
@@ -111,7 +114,7 @@ class Sessions:
 
     def form_token(self, session: Session) -> str:
         """Give what every form of this session carries and no other site can know."""
-        return hmac.new(self._key, b"form\0" + session.id.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._key(), b"form\0" + session.id.encode(), hashlib.sha256).hexdigest()
 
     def is_form_token(self, session: Session, given: str) -> bool:
         """Whether a form carries it."""
@@ -127,8 +130,3 @@ def _fitting(principal: Principal) -> Principal:
             break
         kept.append(group)
     return principal.model_copy(update={"groups": tuple(kept)})
-
-
-def mark_of(*parts: str) -> str:
-    """Give a mark over what a proof rests on."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -7,12 +7,9 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from halon.clients.tokens import operator_token
-from halon.contracts.people import Method, Principal
 from halon.gateway.console.links import Links
-from halon.gateway.console.sessions import mark_of
 from halon.gateway.console.visits import Visit, Visits
-from halon.gateway.identity import Identity, has_operator
+from halon.gateway.identity import Identity
 from halon.gateway.problems import Refusal
 from halon.settings import Settings
 
@@ -20,24 +17,6 @@ _HOME = "/console/"
 MAX_TO = 600
 _OVER = "Your session was over, and what you sent was not taken. Sign in, and send it again."
 _USED = "This link has been used, or is too old: `halon up` prints another one each time it starts."
-
-
-class Marks:
-    """What people's sessions rest on. A session ends when that is another one, or is gone."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._operator = mark_of(operator_token(settings.data_dir)) if has_operator(settings) else None
-
-    def __call__(self, principal: Principal) -> str | None:
-        """Give the mark that somebody's session must have now; None when they may have none."""
-        if principal.method is Method.OPERATOR:
-            return self._operator
-        if principal.method is Method.OIDC:
-            oidc = self._settings.auth.oidc
-            return mark_of(oidc.issuer) if oidc else None
-        person = self._settings.people.get(principal.person)
-        return mark_of(*person.tokens) if person is not None and principal.method is Method.TOKEN else None
 
 
 class SigningIn:
@@ -102,7 +81,7 @@ def own_path(path: str) -> str:
 
 
 def _hint(settings: Settings) -> str:
-    if has_operator(settings):
+    if not settings.people and settings.auth.oidc is None:
         return f"The operator's, of the file `{Path('keys') / 'operator-token'}` in `data_dir`."
     return "Yours, as `halon token new` printed it."
 
