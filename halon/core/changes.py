@@ -219,7 +219,7 @@ class Changes:
 
     async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
         """Apply, and enter into the account whatever took effect or may have."""
-        done = Done(wanted.path, plan, wanted.undo, wanted.scope, key)
+        done = Done(wanted.path, plan, wanted.undo, wanted.scope, key, wanted.cover.expires)
         try:
             applied = await self._runtime.apply(plan, wanted.path, key)
         except ActionFailed as failure:
