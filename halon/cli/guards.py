@@ -29,6 +29,7 @@ from halon.contracts.ledger import (
     Resume,
     Unlock,
 )
+from halon.core.standing import standing
 from halon.errors import Conflict, InvalidInput, NotFound
 from halon.settings import Settings
 
@@ -160,6 +161,8 @@ def show_breaker(context: typer.Context, key: Key, *, json: Json = False) -> Non
         say(f"{key}: {_state_of(entry)}; opens at {spec.failures} failures within {window}, for {pause_}")
     else:
         say(f"{key}: {_state_of(entry)}")
+    if entry.reason:
+        say(f"  why: {entry.reason}")
     for one in entry.failures:
         say(f"  {one.at:%Y-%m-%d %H:%M:%S}  {one.incident}  {one.reason}")
 
@@ -189,7 +192,7 @@ async def _ledger(settings: Settings) -> LedgerClient:
 
 
 async def _state(settings: Settings) -> LedgerState:
-    return await (await _ledger(settings)).state()
+    return standing(await (await _ledger(settings)).state(), datetime.now(UTC))
 
 
 async def _pause(settings: Settings, given: Pause) -> Answer:

@@ -79,7 +79,10 @@ class LedgerClient:
             TransientError: the ledger does not answer; whether it has the command is not known.
             PermanentError: it cannot take this command.
         """
-        answer = await self._update(name, given, Answer, None)
+        try:
+            answer = await self._update(name, given, Answer, None)
+        except TransientError as error:
+            raise TransientError(f"{error} It may still be carried out: look at `halon guards`") from error
         self._seen = None
         return answer
 
