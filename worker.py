@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import activities
 from halon.clients.admission import Guards
+from halon.clients.aftermath import Aftermaths
 from halon.clients.punctual import PunctualRunner
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
@@ -75,6 +76,7 @@ def build(  # what a worker is made of
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
+        *Aftermaths(client).activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(
