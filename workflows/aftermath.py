@@ -40,11 +40,11 @@ async def lost(error: ChildWorkflowError, tell: Callable[[AuditKind, str, JsonOb
         return RunResult(outcome=Outcome.FAILED, reason=f"{reason}, and what it changed cannot be read: look at {run}")
     for one in found.remains:
         facts: JsonObject = {"key": one.key, "left": one.left.model_dump(mode="json")}
-        tell(AuditKind.UNDO_FAILED, f"Still in place: {one.left.summary}: {one.left.reason}", facts)
+        tell(AuditKind.UNDO_FAILED, f"In place, or perhaps: {one.left.summary}: {one.left.reason}", facts)
     still = "; ".join(one.left.summary for one in found.remains) or "nothing"
     return RunResult(
         outcome=Outcome.FAILED,
-        reason=f"{reason}; of its changes still in place: {still}; look at {run}",
+        reason=f"{reason}; changes that are, or may be, in place: {still}; look at {run}",
         applied=tuple(one.left.step for one in found.remains),
         left=tuple(one.left for one in found.remains),
     )

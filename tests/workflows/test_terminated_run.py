@@ -20,7 +20,7 @@ async def test_what_a_terminated_run_has_changed_is_handed_over(real_time_engine
     await engine.run(FIRST).terminate("by mistake")
     result = await handle.result()
     assert result.outcome is Outcome.FAILED
-    assert "of its changes still in place: Set the lamp to 1; look at" in result.reason
+    assert "changes that are, or may be, in place: Set the lamp to 1; look at" in result.reason
     [told] = [one for one in await engine.store.audit.records(FIRST) if one.kind is AuditKind.UNDO_FAILED]
     assert told.data["left"]["before"] == {"level": 9}  # type: ignore[index,call-overload]  # any JSON
     assert told.data["key"] == engine.lamp.mark
