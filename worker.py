@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import activities
 from halon.clients.admission import Guards
+from halon.clients.aftermath import Aftermaths
 from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
 from halon.clients.seals import Seals, seals
@@ -79,6 +80,7 @@ def build(  # what a worker is made of
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
         *people.activities(),
+        *Aftermaths(client).activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(
