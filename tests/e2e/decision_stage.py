@@ -1,27 +1,37 @@
 """The ways by which people decide from outside, over a real engine: Temporal with its worker, a gateway on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
+from halon.clients.calendars import Freezes
 from halon.clients.links import Link, link_maker
+from halon.clients.seals import sealer
 from halon.contracts.audit import StoredRecord
 from halon.contracts.incident import IncidentResult
 from halon.contracts.run import OpenGate
 from halon.core.ids import run_id
+from halon.gateway.api.app import install
+from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app
 from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
+from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.operations.denials import Guard
+from halon.operations.rights import rights_of
+from halon.operations.runs import Repertoire
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
 from halon.telemetry import Telemetry
@@ -103,25 +113,43 @@ class Stage:
         return list(await self.engine.store.audit.records(incident))
 
 
-Add = Callable[[Any, Settings, Callable[[], Any], Any, Callable[[], datetime]], None]
+def parts_of(settings: Settings, engine: Engine, clock: Clock) -> Parts:
+    """What the gateway is made of."""
+    return Parts(
+        settings=settings,
+        identity=Identity(settings, operator_of(settings)),
+        guard=Guard(rights_of(settings, clock), engine.store, clock),
+        store=engine.store,
+        client=engine.client,
+        ledger=engine.ledger,
+        repertoire=Repertoire({}, {}),
+        sealer=cache(partial(sealer, settings)),
+        freezes=cache(partial(Freezes, settings.freeze)),
+        clock=clock,
+    )
+
+
+Ways = Callable[[FastAPI, Parts], None]
 
 
 @asynccontextmanager
 async def served(
-    directory: Path, telemetry: Telemetry, text: str = SETTINGS, add: Add = add_links
+    directory: Path,
+    telemetry: Telemetry,
+    text: str = SETTINGS,
+    *,
+    add: Sequence[Callable[[FastAPI, Parts], None]] = (add_links,),
 ) -> AsyncIterator[Stage]:
     """A stage, which is gone at the end."""
     settings = parse_settings(text, directory / "halon.yaml")
     clock = Clock()
     async with running(directory, await real_server(), settings) as engine:
-
-        async def connect() -> Client:
-            return engine.client
-
         dispatcher = TemporalDispatcher(engine.client, QUEUE, {}, {}, timedelta(seconds=5))
         app = create_app(settings, {}, dispatcher, engine.store, telemetry, clock)
-        add_console(app, settings, connect, engine.store, clock)
-        add(app, settings, connect, engine.store, clock)
+        parts = parts_of(settings, engine, clock)
+        add_console(app, parts, install(app, parts))
+        for one in add:
+            one(app, parts)
         uvicorn = server(app, settings.gateway)
         serving = asyncio.create_task(uvicorn.serve())
         while not uvicorn.started:  # noqa: ASYNC110  # uvicorn has no event for it
