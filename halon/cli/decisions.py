@@ -7,18 +7,20 @@ import typer
 from pydantic import ValidationError
 from temporalio.client import Client
 
+from halon.cli.access import demand_at, named
 from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
 from halon.contracts.decision import Verdict
+from halon.contracts.people import Right
 from halon.contracts.run import Decide
 from halon.errors import InvalidInput
 from halon.operations.answering import answering
 from halon.operations.decisions import cancel as cancel_run
 from halon.operations.decisions import decide as hand_in
 from halon.operations.lookup import full_id, open_id
-from halon.settings import Settings, os_user
+from halon.settings import Settings
 from halon.store.store import open_store
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
@@ -45,8 +47,9 @@ def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
 
     Example: halon approve crashloop-rollback-3f9a1c07de-5b0c99e1 --plan 1f2e3d4c5b6a --by ana@example.com
     """
-    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    settings = settings_of(context)
+    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=named(settings, by))
+    _answer(asyncio.run(decide(settings, incident, given)), given, as_json=json)
 
 
 def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -63,8 +66,9 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
 
     Example: halon deny crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "the release is being fixed forward"
     """
-    given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    settings = settings_of(context)
+    given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=named(settings, by))
+    _answer(asyncio.run(decide(settings, incident, given)), given, as_json=json)
 
 
 def cancel(
@@ -81,8 +85,8 @@ def cancel(
 
     Example: halon cancel crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "handled by hand"
     """
-    reason = f"{named(by)}: {comment}" if comment else named(by)
-    cancelled = asyncio.run(request_cancel(settings_of(context), incident, reason))
+    settings = settings_of(context)
+    cancelled = asyncio.run(request_cancel(settings, incident, named(settings, by), comment))
     if json:
         say_json({"incident": cancelled, "cancel": "requested"})
     else:
@@ -93,25 +97,29 @@ async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str,
     """Hand a decision in. Gives the incident's whole id and the run's answer.
 
     Raises:
+        PermissionDenied: they have no right to decide here.
         Conflict: the run does not take it, and why.
         NotFound: there is no such incident, or it has ended.
         TransientError: nobody answers.
     """
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
+    await demand_at(settings, given.by, Right.DECIDE, f"{given.verdict.value} at incident {whole}", whole)
     return whole, await hand_in(client, whole, given)
 
 
-async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
+async def request_cancel(settings: Settings, incident: str, by: str, comment: str) -> str:
     """Ask Temporal to cancel an incident. Gives its whole id.
 
     Raises:
+        PermissionDenied: they have no right to.
         NotFound: there is no such incident, or it has ended.
         TransientError: Temporal does not answer.
     """
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
-    await cancel_run(client, whole, reason)
+    await demand_at(settings, by, Right.RUN, f"cancel incident {whole}", whole)
+    await cancel_run(client, whole, f"{by}: {comment}" if comment else by)
     return whole
 
 
@@ -131,21 +139,9 @@ async def whole_id(settings: Settings, client: Client, incident: str) -> str:
             return await full_id(store, client, incident)
 
 
-def named(by: str) -> str:
-    """Give who acts.
-
-    Raises:
-        InvalidInput: nobody is named, and the system has no name for this user.
-    """
-    name = by.strip() or os_user()
-    if not name:
-        raise InvalidInput("this system has no name for you: say who decides with --by NAME")
-    return name
-
-
 def _decision(verdict: Verdict, *, step: str, plan: str, comment: str, by: str) -> Decide:
     try:
-        return Decide(verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step)
+        return Decide(verdict=verdict, by=by, comment=comment, plan=plan.lower(), step=step)
     except ValidationError as error:
         problems = [f"--{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)]
         raise InvalidInput("; ".join(problems)) from error
