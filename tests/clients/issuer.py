@@ -81,8 +81,8 @@ class Issuer:
 
 
 @cache
-def _key(kid: str, kind: str) -> PrivateKeyTypes:
-    """Making one takes a while."""
+def _key(_kid: str, kind: str) -> PrivateKeyTypes:
+    """One key for each name: making one takes a while."""
     return rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
 
 
