@@ -37,7 +37,7 @@ async def demand(settings: Settings, by: str, right: Right, what: str, labels: M
     Raises:
         PermissionDenied: they may not, and why.
     """
-    rights, principal = rights_of(settings, _now), _principal(by)
+    rights, principal = rights_of(settings, _now), Principal(person=by, method=Method.CLAIMED)
     ruling = rights.may(principal, right, labels)
     if ruling.allowed:
         return
@@ -49,8 +49,8 @@ async def demand(settings: Settings, by: str, right: Right, what: str, labels: M
     raise PermissionDenied(ruling.reason)
 
 
-async def demand_at(settings: Settings, by: str, right: Right, what: str, incident: str) -> None:
-    """Go on only when they may at this incident. Whose it is, is only looked up where that matters.
+async def demand_at(settings: Settings, attempt: Attempt) -> None:
+    """Go on only when they may at the attempt's incident. Whose it is, is only looked up where that matters.
 
     Raises:
         PermissionDenied: they may not, and why.
@@ -58,16 +58,12 @@ async def demand_at(settings: Settings, by: str, right: Right, what: str, incide
         InvalidInput: several do.
         TransientError: the store does not answer.
     """
-    rights, principal = rights_of(settings, _now), _principal(by)
-    if rights.may(principal, right).allowed:
+    rights = rights_of(settings, _now)
+    if not settings.people or rights.may(attempt.principal, attempt.right).allowed:
         return
     async with open_store(settings) as store:
-        row = await found(store, partial(connected, settings), incident)
-        await Guard(rights, store, _now).demand(Attempt(principal, right, what, row.id), row.labels)
-
-
-def _principal(by: str) -> Principal:
-    return Principal(person=by, method=Method.CLAIMED)
+        row = await found(store, partial(connected, settings), attempt.incident)
+        await Guard(rights, store, _now).demand(attempt, row.labels)
 
 
 def _now() -> datetime:

@@ -20,6 +20,7 @@ from halon.clients.ledger import LedgerClient
 from halon.contracts.base import format_duration
 from halon.contracts.ledger import Answer, BreakerCommand, BreakerEntry, LedgerState, Pause, Resume, Unlock
 from halon.contracts.people import Right
+from halon.core.standing import standing
 from halon.errors import InvalidInput, NotFound
 from halon.operations import guards as operations
 from halon.operations.guards import GuardsNow
@@ -171,6 +172,8 @@ def show_breaker(context: typer.Context, key: Key, *, json: Json = False) -> Non
         say(f"{key}: {_state_of(entry)}; opens at {spec.failures} failures within {window}, for {pause_}")
     else:
         say(f"{key}: {_state_of(entry)}")
+    if entry.reason:
+        say(f"  why: {entry.reason}")
     for one in entry.failures:
         say(f"  {one.at:%Y-%m-%d %H:%M:%S}  {one.incident}  {one.reason}")
 
@@ -204,7 +207,7 @@ async def _ledger(settings: Settings) -> LedgerClient:
 
 
 async def _state(settings: Settings) -> LedgerState:
-    return await (await _ledger(settings)).state()
+    return standing(await (await _ledger(settings)).state(), datetime.now(UTC))
 
 
 async def _now(settings: Settings, freezes: Freezes) -> GuardsNow:

@@ -127,7 +127,7 @@ def read_private_key(pem: bytes, place: str) -> Ed25519PrivateKey:
     except (ValueError, TypeError) as error:
         raise Misconfigured(f"`{place}` is no private key in PEM without a password") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise Misconfigured(f"`{place}` is no Ed25519 key: make one with `halon keys decision`")
+        raise Misconfigured(f"`{place}` is no Ed25519 key: make one with `halon keys signing`")
     return key
 
 

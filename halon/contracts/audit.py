@@ -37,6 +37,7 @@ class AuditKind(StrEnum):
     APPROVAL_ESCALATED = "approval.escalated"
     DECISION_TAKEN = "decision.taken"
     DECISION_REFUSED = "decision.refused"
+    GLASS_BROKEN = "approval.glass_broken"
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"

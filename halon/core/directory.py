@@ -18,6 +18,8 @@ class Directory:
     groups: Mapping[str, Sequence[str]]
     """Members of each group, as references to people."""
     roles: Mapping[str, Role]
+    open: frozenset[str] = frozenset()
+    """Groups that a proof may put somebody into, such as a claim in a token."""
 
     @property
     def is_empty(self) -> bool:
@@ -73,6 +75,10 @@ class Directory:
             if reference.startswith(GROUP) and reference.removeprefix(GROUP) in groups:
                 return True
         return False
+
+
+NOBODY = Directory({}, {}, {})
+"""Of an installation that names no people."""
 
 
 def _matches(role: Role, labels: Mapping[str, str] | None) -> bool:

@@ -20,6 +20,7 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.policy import Frozen
+from halon.core.standing import standing
 from halon.errors import Conflict
 
 
@@ -42,7 +43,7 @@ async def guards_now(ledger: LedgerClient, freezes: Freezes, now: datetime) -> G
     Raises:
         TransientError: the ledger does not answer.
     """
-    return GuardsNow(await ledger.state(), freezes.now(now))
+    return GuardsNow(standing(await ledger.state(), now), freezes.now(now))
 
 
 async def pause(ledger: LedgerClient, given: Pause) -> Answer:

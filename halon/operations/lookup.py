@@ -3,7 +3,7 @@
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
-from halon.contracts.run import INCIDENT_WORKFLOW, SearchAttribute
+from halon.contracts.run import INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
 from halon.core.ids import group_of, incident_of, run_id
 from halon.errors import NotFound
 from halon.store.incidents import MAX_LIST
@@ -78,7 +78,8 @@ async def current_run(client: Client, incident: str) -> str:
     """
     described = await _open(client, incident)
     children = described.raw_description.pending_children if described else ()
-    return next((child.workflow_id for child in children), run_id(incident))
+    runs = (child.workflow_id for child in children if child.workflow_type_name == REMEDIATION_WORKFLOW)
+    return next(runs, run_id(incident))
 
 
 async def _open(client: Client, incident: str) -> WorkflowExecutionDescription | None:

@@ -23,7 +23,8 @@ from halon.settings.people import Group, check_people
 from halon.settings.section import Section
 
 MIB = 1024 * 1024
-Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+_LAST_PORT = 65535
+Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 """Names of sources, clusters and channels: lower case, digits, dashes."""
 HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
@@ -80,6 +81,13 @@ class TemporalSettings(Section):
     api_key: SecretRef | None = None
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
+
+    @field_validator("address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        if not 0 < int(address.rpartition(":")[2]) <= _LAST_PORT:
+            raise ValueError(f"a port is a number from 1 to {_LAST_PORT}")
+        return address
 
 
 class StoreSettings(Section):
