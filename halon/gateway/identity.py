@@ -53,6 +53,7 @@ class Identity:
         given = request.headers.getlist("authorization")
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
+            _attempts.add(1, {"method": "none", "result": HTTPStatus.UNAUTHORIZED.phrase.lower()})
             raise _unauthorized("say who you are: `Authorization: Bearer TOKEN`, once")
         return await self.of_token(token.strip())
 
