@@ -49,4 +49,4 @@ class People:
 
 def _console(settings: Settings, incident: str) -> str:
     base = settings.gateway.public_url
-    return f"{base.rstrip('/')}/incidents/{incident}" if base else ""
+    return f"{base.rstrip('/')}/console/incidents/{incident}" if base else ""
