@@ -127,7 +127,7 @@ async def decide(settings: Settings, incident: str, given: Decide, key: Path | N
         run = await current_run(client, whole)
         gate = meant(await run_status(client, run), given)
     exact = given.model_copy(update={"step": gate.step, "plan": gate.digest})
-    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run)
+    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run=run)
 
 
 def _sealer(key: Path) -> Sealer:
