@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running, until
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from temporalio.client import WorkflowHandle
 
 from halon.clients.calendars import Freezes
@@ -35,8 +35,8 @@ from halon.settings.loading import parse_settings
 from halon.telemetry import Telemetry, setup
 
 CHROMIUM = "/usr/bin/chromium"
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 TOKENS = {name: f"halon_{name}{'0' * 40}" for name in ("ana", "ben", "olga", "eve", "sam")}
 SETTINGS = f"""
 data_dir: data
@@ -106,15 +106,16 @@ class Stage:
 
         await until(asked)
 
-    async def page(self, who: str = "ana", at: str = "", **context: Any) -> Page:
-        """Give a page of somebody who has signed in by the form, on a phone unless told otherwise."""
-        opened = await self.browser.new_context(viewport=PHONE, **context)
+    async def page(self, who: str = "ana", at: str = "", viewport: ViewportSize | None = None, **context: Any) -> Page:
+        """Give a page of somebody who has signed in, on a phone unless told otherwise."""
+        opened = await self.browser.new_context(viewport=viewport or PHONE, **context)
+        async with self.http(who) as http:
+            await opened.add_cookies(
+                [{"name": one.name, "value": one.value or "", "url": self.base} for one in http.cookies.jar]
+            )
         page = await opened.new_page()
         page.set_default_timeout(15_000)
-        await page.goto(f"{self.base}/console/sign-in?to={at or '/console/'}")
-        await page.get_by_label("Token").fill(TOKENS[who])
-        await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url(f"{self.base}{at or '/console/'}")
+        await page.goto(f"{self.base}{at or '/console/'}")
         return page
 
     @asynccontextmanager
