@@ -18,7 +18,7 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, decisions, guards, incidents, playbooks, services
+from halon.cli import audit, decisions, guards, incidents, playbooks, services, token
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
@@ -92,6 +92,7 @@ app.command(rich_help_panel=_GUARDING)(guards.resume)
 app.command(rich_help_panel=_GUARDING)(guards.unlock)
 app.add_typer(guards.breakers, name="breaker", rich_help_panel=_GUARDING)
 app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
+app.add_typer(token.app, name="token", rich_help_panel=_RUNNING)
 app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)

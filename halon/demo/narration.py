@@ -18,8 +18,7 @@ from rich.text import Text
 
 from halon.cli.engine import Engine
 from halon.cli.output import OUTCOME_STYLES, console, counted, say, say_whole, styled
-from halon.cli.plans import of_plan, plan_block
-from halon.cli.show import Shown
+from halon.cli.plans import plan_block
 from halon.cli.timeline import style_of, timeline
 from halon.clients.embedded import server_binary
 from halon.contracts.audit import AuditKind, StoredRecord
@@ -28,6 +27,8 @@ from halon.contracts.run import OpenGate
 from halon.core.ids import run_id
 from halon.demo import scene
 from halon.demo.cluster import DemoCluster
+from halon.operations.plans import of_plan
+from halon.operations.showing import Shown
 from halon.store.verification import VerifyReport
 
 _YOU = "you@example.com"

@@ -22,7 +22,7 @@ import worker
 from halon.cli.decisions import decide
 from halon.cli.engine import Engine, running
 from halon.cli.output import say_json
-from halon.cli.show import Shown, look
+from halon.cli.show import look
 from halon.clients.embedded import free_port
 from halon.contracts.audit import AuditKind
 from halon.contracts.decision import Verdict
@@ -31,6 +31,7 @@ from halon.contracts.run import Decide, OpenGate
 from halon.demo import narration, scene
 from halon.demo.cluster import DemoCluster
 from halon.errors import TransientError
+from halon.operations.showing import Shown
 from halon.settings import Settings, load_settings
 from halon.store.store import open_store
 from halon.telemetry import configure_logs

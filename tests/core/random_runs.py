@@ -12,6 +12,7 @@ from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Verdict
 from halon.contracts.ledger import Admission, AdmissionRequest, Release
+from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement, Undo
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
@@ -29,6 +30,7 @@ _READS = ("yes", "no", "no data", "error")
 _PLANS = ("change", "refused", "error")
 _APPLIES = ("done", "unsent", "lost", "late", "drift", "refused", "held")
 _CLEARANCES = ("yes", "no")
+_ELECTORATES = ("found", "found", "found", "unreachable")
 _CONFIRMS = ("settled", "waiting", "broken", "error")
 _UNDOS = ("plan", "error", "refused")
 
@@ -77,6 +79,11 @@ class TrueWorld:
 
     def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
         return Answer(self.ledger.admit(request, now), self._takes)
+
+    def electorate(self, request: ElectorateRequest) -> Answer[Electorate]:
+        if self._draw(_ELECTORATES) == "unreachable":
+            return Answer(ActionFailed("the schedule does not answer"), self._takes)
+        return Answer(Electorate(anyone=True), self._takes)
 
     def release(self, report: Release, now: datetime) -> None:
         self.ledger.release(report, now)
@@ -160,12 +167,15 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> Made:
     name = f"t{item}"
     pause = st.sampled_from(PAUSES)
     step: Made = {
-        "change": lambda: _change(name),
+        "change": lambda: _change(name) | draw(st.sampled_from([{}, {}, {"expires": "30m"}])),
         "look": lambda: dict(_LOOK),
         "verify": lambda: dict(_VERIFY, **draw(st.sampled_from([{}, {"hold": "1m"}]))),
         "wait": lambda: {"wait": draw(st.sampled_from([*PAUSES, {"until": "resolved", "within": "10m"}]))},
         "gate": lambda: {"approve": {"within": "5m"}},
-        "stop": lambda: {"if": "${{ now.getSeconds() > 30 }}", "stop": {"outcome": "refused", "reason": "enough"}},
+        "stop": lambda: {
+            "if": "${{ now.getSeconds() > 30 }}",
+            "stop": {"outcome": draw(st.sampled_from(["refused", "remediated"])), "reason": "enough"},
+        },
         "parallel": lambda: {
             "parallel": {
                 branch: {
