@@ -14,7 +14,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import activities
 from halon.clients.admission import Guards
 from halon.clients.aftermath import Aftermaths
+from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
+from halon.clients.seals import Seals, seals
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
@@ -70,13 +72,15 @@ def build(  # what a worker is made of
     """A worker that runs Halon's workflows and actions on `task_queue`.
 
     Raises:
-        Misconfigured: a calendar of freezes or a rule of the policy in `settings` is wrong.
+        Misconfigured: a calendar of freezes, a rule of the policy or the key for decisions in `settings` is wrong.
     """
     guards = Guards(client, task_queue, settings)
+    people = People(settings, seals(settings)) if settings else People(Settings(), Seals((), {}))
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
         *Aftermaths(client).activities(),
+        *people.activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(

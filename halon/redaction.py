@@ -46,6 +46,7 @@ _KNOWN_TOKENS = re.compile(
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}"
     r"|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
     r"|\bhv[sb]\.[A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bdop_v1_[a-f0-9]{40,}"
+    r"|\bhalon_[A-Za-z0-9_-]{40,}"
 )
 _WEBHOOK = re.compile(
     r"(https://hooks\.slack\.com/(?:services|workflows)/|https://[^\s/]{1,200}/api/webhooks/)[^\s\"']+"

@@ -2,16 +2,28 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from halon.contracts.base import is_object
-from halon.contracts.decision import Decision, DecisionInput, Verdict
+from halon.contracts.decision import (
+    Cause,
+    Decision,
+    DecisionInput,
+    Objection,
+    Seal,
+    SealReport,
+    SealRequest,
+    Verdict,
+    Vote,
+)
+from halon.contracts.people import READ_SEAL, Method
 from halon.contracts.run import Decide
-from halon.core.approval import addressed, objection, tally
+from halon.core.approval import addressed, consider, count, tally
 from halon.core.runtime import Gate
 
 InputT = TypeVar("InputT", bound=DecisionInput)
@@ -20,13 +32,16 @@ _SHOWN = 5
 _MAX_SHOWN = 80
 MAX_WAITING = 100
 """Decisions that wait at one gate; more than that are refused, so that nobody can fill a workflow."""
+SEAL_WITHIN = timedelta(seconds=10)
+"""Bound on checking a seal."""
+CROWDED = Objection(cause=Cause.CROWDED, reason="too many decisions wait at this step")
 
 
 @dataclass(slots=True)
 class _Place:
     gate: Gate
     waiting: deque[Decision] = field(default_factory=deque[Decision])
-    counted: list[Decision] = field(default_factory=list[Decision])
+    counted: list[Vote] = field(default_factory=list[Vote])
 
 
 class Desk:
@@ -44,25 +59,26 @@ class Desk:
         """Open a question."""
         self._places[gate.step] = _Place(gate)
 
+    def replace(self, gate: Gate) -> None:
+        """Put an open question to more people."""
+        self._places[gate.step].gate = gate
+
     def take(self, gate: Gate) -> list[Decision]:
         """Close a question. Gives the decisions that came too late for it."""
         place = self._places.pop(gate.step, None)
         return list(place.waiting) if place else []
 
-    def address(self, given: DecisionInput) -> tuple[Gate | None, str]:
+    def address(self, step: str, plan: str) -> tuple[Gate | None, str]:
         """The gate that a decision is about, or None with the reason."""
-        return addressed([place.gate for place in self._places.values()], given.step, given.plan)
+        return addressed([place.gate for place in self._places.values()], step, plan)
 
-    def problem(self, given: DecisionInput, verdict: Verdict, at: datetime) -> str | None:
-        """Why this decision would not count, or None. Changes nothing."""
-        gate, reason = self.address(given)
-        if gate is None:
-            return reason
+    def problem(self, gate: Gate, decision: Decision) -> Objection | None:
+        """Why this decision would not count after those that lie there, or None. Changes nothing."""
         place = self._places[gate.step]
         if len(place.waiting) >= MAX_WAITING:
-            return "too many decisions wait at this step"
-        earlier = [*place.counted, *place.waiting]
-        return objection(gate, decision_of(given, verdict, at, "", ""), earlier)
+            return CROWDED
+        vote = consider(place.gate, decision, count(place.gate, list(place.waiting), place.counted))
+        return vote if isinstance(vote, Objection) else None
 
     def hand_in(self, gate: Gate, decision: Decision) -> bool:
         """Lay a decision before its gate. False when too many lie there."""
@@ -77,13 +93,12 @@ class Desk:
         place = self._places[gate.step]
         await workflow.wait_condition(lambda: bool(place.waiting))
         decision = place.waiting.popleft()
-        if objection(gate, decision, place.counted) is None:
-            place.counted.append(decision)
+        place.counted = count(place.gate, [decision], place.counted)
         return decision
 
 
-def decision_of(given: DecisionInput, verdict: Verdict, at: datetime, via: str, authenticated: str) -> Decision:
-    """A decision as it is taken up."""
+def claimed(given: DecisionInput, verdict: Verdict, at: datetime, via: str) -> Decision:
+    """A decision as it is taken up whose name is only stated."""
     return Decision(
         verdict=verdict,
         by=given.by,
@@ -92,8 +107,40 @@ def decision_of(given: DecisionInput, verdict: Verdict, at: datetime, via: str, 
         plan=given.plan,
         step=given.step,
         via=via,
-        authenticated=authenticated,
+        authenticated=Method.CLAIMED.value,
+        break_glass=given.break_glass,
     )
+
+
+def sealed(given: DecisionInput, said: Seal, run: str, claim: Decision) -> Decision | Objection:
+    """A decision as it is taken up whose seal is genuine, or why that is none for this decision."""
+    if said.run != run:
+        return Objection(cause=Cause.FORGED, reason="its seal is for another run")
+    same = (said.verdict, said.by, said.comment, said.break_glass) == (
+        claim.verdict,
+        given.by,
+        given.comment,
+        given.break_glass,
+    )
+    if not same or given.step not in {"", said.step} or not said.plan.startswith(given.plan):
+        return Objection(cause=Cause.FORGED, reason="its seal is for another decision")
+    proven = {"plan": said.plan, "step": said.step, "authenticated": said.method.value, "groups": said.groups}
+    return claim.model_copy(update=proven)
+
+
+async def seal_report(seal: str) -> SealReport:
+    """Ask a worker about a seal. One that cannot be checked proves nothing."""
+    try:
+        report: SealReport = await workflow.execute_local_activity(
+            READ_SEAL,
+            SealRequest(seal=seal, at=workflow.now()),
+            result_type=SealReport,
+            schedule_to_close_timeout=SEAL_WITHIN,
+            start_to_close_timeout=SEAL_WITHIN,
+        )
+    except ActivityError as error:
+        return SealReport(problem=f"its seal could not be checked: {error.cause or error}")
+    return report
 
 
 def read(kind: type[InputT], raw: object) -> InputT | str:

@@ -385,6 +385,7 @@ class Incident:
             severity=self._members.severity,
             title=book.metadata.title,
             target=self._result.target if self._result else "",
+            labels=self._members.labels,
             opened_at=again.opened_at if again else self._began_at,
             closed_at=closed,
             alert_count=self._members.count,

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
-from halon.contracts.decision import Decision, DecisionInput, Verdict
+from halon.contracts.decision import Cause, Decision, DecisionInput, Objection, Verdict
 from halon.contracts.outcome import RunResult
 from halon.contracts.run import (
     APPROVE_SIGNAL,
@@ -27,16 +27,19 @@ from halon.contracts.run import (
 )
 from halon.core import story
 from halon.core.flow import stopped, uninterrupted
+from halon.core.gates import decision_facts
 from halon.core.interpreter import interpret
 from halon.core.runtime import Event, Gate
 from workflows.attributes import OUTCOME, STATE, WAITING, upsert
-from workflows.desk import Desk, decision_of, read
+from workflows.desk import CROWDED, Desk, claimed, read, seal_report, sealed
 from workflows.journal import Journal
 from workflows.runtime import TemporalRuntime
 
 MAX_STORY = 200
 """Lines that the query `status` gives; the audit chain has all of them."""
 
+MAX_SEALS = 1000
+"""Seals that a run remembers; it takes no further decisions then."""
 WRITE_AFTER = timedelta(seconds=2)
 """How long records gather before they are written together; a run that is over sooner writes them at its end."""
 
@@ -55,6 +58,7 @@ class Remediation:
         )
         self._story: deque[str] = deque(maxlen=MAX_STORY)
         self._result: RunResult | None = None
+        self._seals: set[str] = set()
         self._undoing = False
         self._waiting = False
         self._writing: asyncio.Task[None] | None = None
@@ -80,16 +84,16 @@ class Remediation:
         name=APPROVE_SIGNAL,
         description='Approve the plan that is shown. Input: {"by": "you@example.com", "plan": "<first digits>"}',
     )
-    def approve(self, given: Any = None) -> None:
-        """Approve by signal: the name is only claimed, and there is no answer."""
-        self._signalled(given, Verdict.APPROVE)
+    async def approve(self, given: Any = None) -> None:
+        """Approve by signal, which has no answer."""
+        await self._signalled(given, Verdict.APPROVE)
 
     @workflow.signal(
         name=DENY_SIGNAL, description='Deny the plan that is shown. Input: {"by": "you@example.com", "comment": "why"}'
     )
-    def deny(self, given: Any = None) -> None:
+    async def deny(self, given: Any = None) -> None:
         """Deny by signal."""
-        self._signalled(given, Verdict.DENY)
+        await self._signalled(given, Verdict.DENY)
 
     @workflow.update(
         name=DECIDE_UPDATE,
@@ -105,14 +109,12 @@ class Remediation:
         if isinstance(wanted, str):
             self._unreadable("update", wanted)
             raise ApplicationError(f"this decision does not count: {wanted}", type="decision_refused")
-        decision = decision_of(wanted, wanted.verdict, workflow.now(), "update", "claimed")
-        problem = self._desk.problem(wanted, wanted.verdict, workflow.now())
-        gate, _ = self._desk.address(wanted)
-        if problem is not None or gate is None:
-            self._refused(decision, problem or "nothing waits for a decision now")
-            raise ApplicationError(f"this decision does not count: {problem}", type="decision_refused")
-        self._desk.hand_in(gate, decision)
-        return f"taken: {wanted.verdict.value} of {gate.step} by {wanted.by} on plan {gate.digest[:12]}"
+        taken = await self._take(wanted, wanted.verdict, "update", judge=True)
+        if isinstance(taken, Objection):
+            raise ApplicationError(
+                f"this decision does not count: {taken.reason}", {"cause": taken.cause.value}, type="decision_refused"
+            )
+        return f"taken: {wanted.verdict.value} of {taken.step} by {wanted.by} on plan {taken.digest[:12]}"
 
     @workflow.signal(name=CLEARED_SIGNAL, description="Sent by the incident: whether all of its alerts have resolved.")
     def cleared(self, cleared: bool) -> None:  # noqa: FBT001  # a signal's payload has no names
@@ -138,25 +140,57 @@ class Remediation:
             return "waiting"
         return "undoing" if self._undoing else "running"
 
-    def _signalled(self, given: object, verdict: Verdict) -> None:
+    async def _signalled(self, given: object, verdict: Verdict) -> None:
         wanted = read(DecisionInput, given)
         if isinstance(wanted, str):
             self._unreadable(f"signal {verdict.value}", wanted)
             return
-        decision = decision_of(wanted, verdict, workflow.now(), "signal", "claimed")
-        gate, reason = self._desk.address(wanted)
-        if gate is not None and self._desk.hand_in(gate, decision):
-            return
-        self._refused(decision, reason or "too many decisions wait at this step")
+        await self._take(wanted, verdict, "signal", judge=False)
 
-    def _refused(self, decision: Decision, reason: str) -> None:
-        message = f"The decision of {decision.by} does not count: {reason}"
-        facts = _facts(decision)
+    async def _take(self, given: DecisionInput, verdict: Verdict, via: str, *, judge: bool) -> Gate | Objection:
+        """Lay a decision before its gate, or tell why it does not count.
+
+        `judge` says at once what the gate would say: the sender of an update waits for it.
+        """
+        claim = claimed(given, verdict, workflow.now(), via)
+        decision = await self._proven(given, claim) if given.seal else claim
+        if isinstance(decision, Objection):
+            return self._refused(claim, decision)
+        gate, reason = self._desk.address(decision.step, decision.plan)
+        if gate is None:
+            return self._refused(decision, Objection(cause=Cause.NOTHING_WAITS, reason=reason))
+        problem = self._desk.problem(gate, decision) if judge else None
+        if problem is not None:
+            return self._refused(decision, problem)
+        if not self._desk.hand_in(gate, decision):
+            return self._refused(decision, CROWDED)
+        return gate
+
+    async def _proven(self, given: DecisionInput, claim: Decision) -> Decision | Objection:
+        """Have the seal checked by a worker, which has the keys. Each seal counts once, whatever became of it."""
+        report = await seal_report(given.seal)
+        if report.said is None:
+            return Objection(cause=Cause.FORGED, reason=report.problem)
+        decision = sealed(given, report.said, workflow.info().workflow_id, claim)
+        if isinstance(decision, Objection):
+            return decision
+        if report.said.id in self._seals:
+            return Objection(cause=Cause.REPLAYED, reason="its seal was used before, and counts once")
+        if len(self._seals) >= MAX_SEALS:
+            return Objection(cause=Cause.CROWDED, reason="this run has had too many decisions")
+        self._seals.add(report.said.id)
+        return decision
+
+    def _refused(self, decision: Decision, objection: Objection) -> Objection:
+        message = f"The decision of {decision.by} does not count: {objection.reason}"
+        facts = {**decision_facts(decision), "cause": objection.cause.value}
         self._tell(Event(AuditKind.DECISION_REFUSED, message, step=decision.step, actor=decision.by, data=facts))
+        return objection
 
     def _unreadable(self, via: str, reason: str) -> None:
         message = f"A decision by {via} does not count: {reason}"
-        self._tell(Event(AuditKind.DECISION_REFUSED, message, actor="unknown", data={"via": via}))
+        facts: JsonObject = {"via": via, "cause": Cause.UNREADABLE.value}
+        self._tell(Event(AuditKind.DECISION_REFUSED, message, actor="unknown", data=facts))
 
     def _tell(self, event: Event) -> None:
         if event.kind is AuditKind.UNDO_STARTED:
@@ -196,11 +230,8 @@ def _open(gate: Gate, approved: tuple[str, ...]) -> OpenGate:
         quorum=gate.approve.quorum,
         from_=gate.approve.from_,
         approved_by=approved,
+        electorate=gate.electorate,
         plans=tuple(gate.plans),
         unplanned=tuple(gate.unplanned),
         message=gate.approve.message,
     )
-
-
-def _facts(decision: Decision) -> JsonObject:
-    return {"verdict": decision.verdict.value, "by": decision.by, "via": decision.via, "comment": decision.comment}

@@ -14,7 +14,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
-from halon.contracts.decision import Decision
+from halon.contracts.decision import Cause, Decision
 from halon.contracts.ledger import (
     ADMIT,
     CLEARANCE,
@@ -28,7 +28,9 @@ from halon.contracts.ledger import (
     Permit,
     Release,
 )
+from halon.contracts.people import ELECTORATE, Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.core.gates import decision_facts
 from halon.core.length import Length
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from workflows.desk import Desk
@@ -40,6 +42,8 @@ HEARTBEAT = timedelta(seconds=8)
 POLL = timedelta(milliseconds=500)
 ADMIT_WITHIN = timedelta(seconds=60)
 """Bound on asking the guards; guards that do not answer refuse."""
+ELECTORATE_WITHIN = timedelta(seconds=60)
+"""Bound on finding who may decide; when it cannot be found nobody may."""
 RELEASE_WITHIN = timedelta(minutes=30)
 """How long a run tries to give back to a ledger that is not there."""
 CLEARANCE_POLL = timedelta(seconds=1)
@@ -174,6 +178,30 @@ class TemporalRuntime:
                 return Settlement(state="waiting", reason=failure.reason)
             raise
 
+    async def electorate(self, request: ElectorateRequest) -> Electorate:
+        """Ask the worker, which knows the people and their schedules. Runs from before there were any ask anyone."""
+        if not workflow.patched("electorates"):
+            return Electorate(anyone=True)
+        try:
+            found: Electorate = await workflow.execute_local_activity(
+                ELECTORATE,
+                request,
+                result_type=Electorate,
+                schedule_to_close_timeout=ELECTORATE_WITHIN,
+                start_to_close_timeout=ELECTORATE_WITHIN,
+                retry_policy=_RETRY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            raise _failed(error) from error
+        return found
+
+    async def widen(self, gate: Gate) -> None:
+        """Exchange the question on the desk, and show it."""
+        self._desk.replace(gate)
+        self._on_change()
+
     async def ask(self, gate: Gate) -> None:
         """Put the question on the desk and show it."""
         self._desk.put(gate)
@@ -189,7 +217,7 @@ class TemporalRuntime:
         """Take the question from the desk; what still lies there came too late, and is told."""
         for late in self._desk.take(gate):
             message = f"The decision of {late.by} came when {gate.step} was decided already"
-            facts: JsonObject = {"verdict": late.verdict.value, "by": late.by, "via": late.via, "plan": gate.digest}
+            facts: JsonObject = {**decision_facts(late), "plan": gate.digest, "cause": Cause.LATE.value}
             self.emit(Event(AuditKind.DECISION_REFUSED, message, step=gate.step, actor=late.by, data=facts))
         self._on_change()
 

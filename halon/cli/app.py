@@ -18,7 +18,7 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, decisions, guards, incidents, playbooks, services
+from halon.cli import audit, decisions, guards, incidents, playbooks, services, token
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
@@ -33,6 +33,8 @@ FAILED = 1
 WRONG_CALL = 2
 INTERRUPTED = 130
 
+_PYDANTIC_SAYS = ": Value error, "
+"""How Typer passes on what is wrong with the value of an option; the words after it are meant for people."""
 _RUNNING, _OPERATING, _WRITING = "Run Halon", "Work with incidents", "Write playbooks"
 _GUARDING = "Stop automation, and let it go on"
 
@@ -90,6 +92,7 @@ app.command(rich_help_panel=_GUARDING)(guards.resume)
 app.command(rich_help_panel=_GUARDING)(guards.unlock)
 app.add_typer(guards.breakers, name="breaker", rich_help_panel=_GUARDING)
 app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
+app.add_typer(token.app, name="token", rich_help_panel=_RUNNING)
 app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
@@ -132,8 +135,10 @@ def _usage(error: TyperException) -> int:
     if message.lstrip().startswith("Usage:"):  # called without a command: the message is the help
         sys.stderr.write(f"{message}\n")
         return WRONG_CALL
+    if not message.strip():  # the same of a group: its help is on standard output already
+        return WRONG_CALL
     context = getattr(error, "ctx", None)
-    note(message, style="red", label="error")
+    note(message.replace(_PYDANTIC_SAYS, ": "), style="red", label="error")
     note(f"see `{context.command_path if context else 'halon'} --help`", style="dim", label="help")
     return error.exit_code
 

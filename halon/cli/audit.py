@@ -8,10 +8,11 @@ import typer
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, styled
-from halon.cli.timeline import all_records, timeline
+from halon.cli.timeline import timeline
 from halon.contracts.audit import StoredRecord
 from halon.core.ids import incident_of
 from halon.errors import NotFound
+from halon.operations.records import all_records
 from halon.settings import Settings
 from halon.store.store import Store, open_store
 from halon.store.verification import VerifyReport

@@ -1,30 +1,43 @@
 """`halon approve`, `deny` and `cancel`: a person's word to a run. The run decides whether it counts, and says so."""
 
 import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client
 
-from halon.cli.connections import answering, connected
+from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
-from halon.cli.lookup import current_run, full_id, open_execution
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
+from halon.clients.seals import Sealer, read_private_key
 from halon.contracts.decision import Verdict
-from halon.contracts.run import DECIDE_UPDATE, Decide
-from halon.core.ids import group_of
-from halon.errors import Conflict, InvalidInput, NotFound, TransientError
-from halon.settings import Settings, os_user
+from halon.contracts.people import Method, Principal
+from halon.contracts.run import Decide
+from halon.errors import InvalidInput, Misconfigured
+from halon.operations.answering import answering
+from halon.operations.decisions import cancel as cancel_run
+from halon.operations.decisions import decide as hand_in
+from halon.operations.lookup import current_run, full_id, open_id
+from halon.operations.sealing import meant, sealed
+from halon.operations.showing import run_status
+from halon.settings import Settings, os_user, own_key
+from halon.store.store import open_store
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
 Step = Annotated[str, typer.Option("--step", help="Which step, when several wait.")]
 PlanDigest = Annotated[str, typer.Option("--plan", help="Digest of the plan that you read, 8 digits or more.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; goes into the audit.")]
 By = Annotated[str, typer.Option("--by", help="Who decides; by default the user of this system.", metavar="NAME")]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", metavar="FILE", help="Sign with this key of yours; by default with that of HALON_KEY, if set."
+    ),
+]
 Json = Annotated[bool, flag("--json", help="Write the answer as JSON.")]
 
 
@@ -36,16 +49,21 @@ def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
     plan: PlanDigest = "",
     comment: Comment = "",
     by: By = "",
+    break_glass: Annotated[
+        bool, flag("--break-glass", help="Approve alone what others are asked for; needs the right and --comment.")
+    ] = False,
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Approve what an incident waits for.
 
-    With --plan the approval holds for that plan only; without it, for the plan that is shown now.
+    With --plan the approval holds for that plan only; without it, for the plan that is shown now. Without a key the
+    name is only claimed, and counts as far as `approvals.trust` lets it.
 
     Example: halon approve crashloop-rollback-3f9a1c07de-5b0c99e1 --plan 1f2e3d4c5b6a --by ana@example.com
     """
-    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by, break_glass=break_glass)
+    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
 
 
 def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -56,6 +74,7 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
     plan: PlanDigest = "",
     comment: Comment = "",
     by: By = "",
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Deny what an incident waits for: nothing more is changed, and what was changed is undone.
@@ -63,7 +82,7 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
     Example: halon deny crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "the release is being fixed forward"
     """
     given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given)), given, as_json=json)
+    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
 
 
 def cancel(
@@ -88,27 +107,44 @@ def cancel(
         say(f"asked {cancelled} to stop and undo; see `halon show {cancelled}`")
 
 
-async def decide(settings: Settings, incident: str, given: Decide) -> tuple[str, str]:
-    """Hand a decision in. Gives the incident's whole id and the run's answer.
+async def decide(settings: Settings, incident: str, given: Decide, key: Path | None = None) -> tuple[str, str]:
+    """Hand a decision in, sealed when there is a key. Gives the incident's whole id and the run's answer.
 
     Raises:
         Conflict: the run does not take it, and why.
+        InvalidInput: the key is nobody's.
+        Misconfigured: it cannot be read.
         NotFound: there is no such incident, or it has ended.
         TransientError: nobody answers.
     """
+    sealer = _sealer(key) if key else None
     client = await connected(settings)
-    async with answering(f"incident {incident}"):
-        whole = await full_id(settings, client, incident)
-        run: WorkflowHandle[object, object] = client.get_workflow_handle(await current_run(client, whole))
+    whole = await whole_id(settings, client, incident)
+    if sealer is None:
+        return whole, await hand_in(client, whole, given)
+    who = Principal(person=_owner(settings, sealer, given.by), method=Method.KEY)
+    async with answering(f"the run of incident {whole}"):
+        run = await current_run(client, whole)
+        gate = meant(await run_status(client, run), given)
+    exact = given.model_copy(update={"step": gate.step, "plan": gate.digest})
+    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run)
+
+
+def _sealer(key: Path) -> Sealer:
     try:
-        async with answering(f"a run of incident {whole}"):
-            answer: str = await run.execute_update(DECIDE_UPDATE, given, result_type=str)  # pyright: ignore[reportUnknownMemberType]  # an overload of theirs is untyped
-    except UpdateTimeout as error:
-        raise _undecided(whole) from error
-    except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        raise Conflict(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
-    return whole, answer
+        return Sealer(read_private_key(key.read_bytes(), str(key)))
+    except OSError as error:
+        raise Misconfigured(f"the key {key} cannot be read: {error.strerror}") from error
+
+
+def _owner(settings: Settings, sealer: Sealer, by: str) -> str:
+    """Whose key it is. A `halon.yaml` without people, such as on a laptop, leaves the name to the worker to check."""
+    if not settings.people:
+        return by
+    owner = next((person for person, whose in settings.people.items() if sealer.public in whose.keys), None)
+    if owner is None:
+        raise InvalidInput(f"the key is nobody's in halon.yaml: add {sealer.public} under `people.<id>.keys`")
+    return owner
 
 
 async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
@@ -119,13 +155,25 @@ async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
         TransientError: Temporal does not answer.
     """
     client = await connected(settings)
-    async with answering(f"incident {incident}"):
-        whole = await full_id(settings, client, incident)
-        run = await open_execution(client, whole)
-        if run is None:
-            raise NotFound(f"incident {whole} has ended: there is nothing to cancel")
-        await client.get_workflow_handle(group_of(whole), run_id=run).cancel(reason=reason)
+    whole = await whole_id(settings, client, incident)
+    await cancel_run(client, whole, reason)
     return whole
+
+
+async def whole_id(settings: Settings, client: Client, incident: str) -> str:
+    """Give an incident's whole id. The store is only asked when Temporal alone does not tell.
+
+    Raises:
+        NotFound: no incident's id begins so.
+        InvalidInput: several do.
+        TransientError: nobody answers.
+    """
+    async with answering(f"incident {incident}"):
+        whole = await open_id(client, incident)
+        if whole is not None:
+            return whole
+        async with open_store(settings) as store:
+            return await full_id(store, client, incident)
 
 
 def named(by: str) -> str:
@@ -140,15 +188,13 @@ def named(by: str) -> str:
     return name
 
 
-def _undecided(incident: str) -> TransientError:
-    return TransientError(
-        f"no worker took the decision in time: it may still count once one runs; look with `halon show {incident}`"
-    )
-
-
-def _decision(verdict: Verdict, *, step: str, plan: str, comment: str, by: str) -> Decide:
+def _decision(  # the fields of a decision
+    verdict: Verdict, *, step: str, plan: str, comment: str, by: str, break_glass: bool = False
+) -> Decide:
     try:
-        return Decide(verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step)
+        return Decide(
+            verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step, break_glass=break_glass
+        )
     except ValidationError as error:
         problems = [f"--{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)]
         raise InvalidInput("; ".join(problems)) from error

@@ -1,6 +1,7 @@
 """`halon guards`, `pause`, `resume`, `unlock` and `breaker`: what stops automation, and a person's hand on it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -15,22 +16,11 @@ from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, table
 from halon.clients.calendars import Freezes
 from halon.clients.ledger import LedgerClient
-from halon.contracts.base import JsonObject, format_duration
-from halon.contracts.ledger import (
-    RESET_UPDATE,
-    RESUME_UPDATE,
-    TRIP_UPDATE,
-    UNLOCK_UPDATE,
-    Answer,
-    BreakerCommand,
-    BreakerEntry,
-    LedgerState,
-    Pause,
-    Resume,
-    Unlock,
-)
-from halon.core.standing import standing
-from halon.errors import Conflict, InvalidInput, NotFound
+from halon.contracts.base import format_duration
+from halon.contracts.ledger import Answer, BreakerCommand, BreakerEntry, LedgerState, Pause, Resume, Unlock
+from halon.errors import InvalidInput, NotFound
+from halon.operations import guards as operations
+from halon.operations.guards import GuardsNow
 from halon.settings import Settings
 
 Json = Annotated[bool, flag("--json", help="Write the answer as JSON.")]
@@ -53,12 +43,11 @@ breakers = typer.Typer(
 def guards(context: typer.Context, *, json: Json = False) -> None:
     """Show what stops automation now: pauses, freezes, a storm, locks, circuit breakers, rates and budgets."""
     settings = settings_of(context)
-    frozen = Freezes(settings.freeze).now(datetime.now(UTC))
-    state = asyncio.run(_state(settings))
+    found = asyncio.run(_now(settings, Freezes(settings.freeze)))
     if json:
-        freezes: JsonObject = {"freezes": [one.model_dump(mode="json") for one in frozen]}
-        say_json({**state.model_dump(mode="json"), **freezes})
+        say_json(found.to_json())
         return
+    state, frozen = found.state, found.frozen
     lines: list[RenderableType] = [f"PAUSED: {one.sentence}" for one in state.pauses]
     lines += [f"FROZEN: {one.sentence}" for one in frozen]
     if state.storm is not None:
@@ -104,7 +93,7 @@ def pause(  # one parameter an option: Typer's way
     Example: halon pause --target k8s/eu-1/ --reason "the cluster is being upgraded"
     """
     given = _made(Pause, by=named(by), reason=reason, playbook=playbook, target=target)
-    _said(asyncio.run(_pause(settings_of(context), given)), as_json=json)
+    _said(asyncio.run(_told(settings_of(context), operations.pause, given)), as_json=json)
 
 
 def resume(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -122,7 +111,7 @@ def resume(  # noqa: PLR0913  # one parameter an option: Typer's way
     Example: halon resume --target k8s/eu-1/
     """
     given = _made(Resume, by=named(by), reason=reason, playbook=playbook, target=target, everything=everything)
-    _said(asyncio.run(_command(settings_of(context), RESUME_UPDATE, given)), as_json=json)
+    _said(asyncio.run(_told(settings_of(context), operations.resume, given)), as_json=json)
 
 
 def unlock(context: typer.Context, lock: Lock, *, reason: Reason = "", by: By = "", json: Json = False) -> None:
@@ -133,7 +122,7 @@ def unlock(context: typer.Context, lock: Lock, *, reason: Reason = "", by: By = 
     Example: halon unlock k8s/eu-1/shop/cart --reason "put back by hand"
     """
     given = _made(Unlock, by=named(by), reason=reason, lock=lock)
-    _said(asyncio.run(_command(settings_of(context), UNLOCK_UPDATE, given)), as_json=json)
+    _said(asyncio.run(_told(settings_of(context), operations.unlock, given)), as_json=json)
 
 
 @breakers.command("list")
@@ -174,7 +163,7 @@ def trip_breaker(context: typer.Context, key: Key, *, reason: Reason = "", by: B
     Example: halon breaker trip crashloop-rollback --reason "it rolled back the wrong service"
     """
     given = _made(BreakerCommand, by=named(by), reason=reason, key=key)
-    _said(asyncio.run(_command(settings_of(context), TRIP_UPDATE, given)), as_json=json)
+    _said(asyncio.run(_told(settings_of(context), operations.trip, given)), as_json=json)
 
 
 @breakers.command("reset")
@@ -184,7 +173,7 @@ def reset_breaker(context: typer.Context, key: Key, *, reason: Reason = "", by: 
     Example: halon breaker reset crashloop-rollback --reason "the playbook is mended"
     """
     given = _made(BreakerCommand, by=named(by), reason=reason, key=key)
-    _said(asyncio.run(_command(settings_of(context), RESET_UPDATE, given)), as_json=json)
+    _said(asyncio.run(_told(settings_of(context), operations.reset, given)), as_json=json)
 
 
 async def _ledger(settings: Settings) -> LedgerClient:
@@ -192,15 +181,15 @@ async def _ledger(settings: Settings) -> LedgerClient:
 
 
 async def _state(settings: Settings) -> LedgerState:
-    return standing(await (await _ledger(settings)).state(), datetime.now(UTC))
+    return await operations.state_now(await _ledger(settings), datetime.now(UTC))
 
 
-async def _pause(settings: Settings, given: Pause) -> Answer:
-    return await (await _ledger(settings)).pause(given)
+async def _now(settings: Settings, freezes: Freezes) -> GuardsNow:
+    return await operations.guards_now(await _ledger(settings), freezes, datetime.now(UTC))
 
 
-async def _command(settings: Settings, name: str, given: BaseModel) -> Answer:
-    return await (await _ledger(settings)).command(name, given)
+async def _told(settings: Settings, tell: Callable[[LedgerClient, ModelT], Awaitable[Answer]], given: ModelT) -> Answer:
+    return await tell(await _ledger(settings), given)
 
 
 def _made(kind: type[ModelT], **given: object) -> ModelT:
@@ -221,13 +210,6 @@ def _made(kind: type[ModelT], **given: object) -> ModelT:
 
 
 def _said(answer: Answer, *, as_json: bool) -> None:
-    """Tell what a command came to.
-
-    Raises:
-        Conflict: it came to nothing.
-    """
-    if not answer.done:
-        raise Conflict(answer.message)
     if as_json:
         say_json(answer)
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from halon.kit.registry import Registry
+from halon.operations.runs import Repertoire
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue, load_catalogue
 from halon.settings import Settings
@@ -29,6 +30,22 @@ def installation(settings: Settings, paths: Sequence[Path] = ()) -> Installation
     registry = registered()
     actions = registry.schemas
     return Installation(registry, actions, load_catalogue(paths or settings.playbooks, actions))
+
+
+def repertoire(settings: Settings) -> Repertoire:
+    """Give what can be started by hand.
+
+    Raises:
+        Misconfigured: an action's file is wrong.
+        NotFound: a path does not exist.
+    """
+    return repertoire_of(installation(settings))
+
+
+def repertoire_of(installed: Installation) -> Repertoire:
+    """Give what of it can be started by hand."""
+    catalogue = installed.catalogue
+    return Repertoire(catalogue.playbooks, installed.registry.effects, bool(catalogue.problems))
 
 
 def registered() -> Registry:

@@ -1,7 +1,6 @@
 """`halon run`: starts a playbook by hand, as an incident of its own, and follows it when asked to."""
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,31 +9,25 @@ from typing import Annotated
 
 import typer
 from rich.text import Text
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from halon.cli.alert_file import read_alerts
-from halon.cli.connections import answering, connected
+from halon.cli.connections import connected
 from halon.cli.decisions import named
 from halon.cli.inputs import parse_inputs
-from halon.cli.installed import Installation, installation
+from halon.cli.installed import repertoire
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import OUTCOME_STYLES, note, say, say_json, styled
-from halon.cli.plans import PlanView, how_to_decide, of_record, plan_block
-from halon.cli.timeline import all_records
-from halon.contracts.alert import Alert
+from halon.cli.plans import how_to_decide, plan_block
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import JsonObject
-from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult
+from halon.contracts.incident import IncidentResult
 from halon.contracts.outcome import Outcome
-from halon.contracts.playbook import Playbook
-from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW
-from halon.core.ids import incident_id
-from halon.core.library import incident_input
-from halon.documents import nearest
-from halon.errors import InvalidInput, PermanentError
-from halon.redaction import cut_text
+from halon.errors import PermanentError
+from halon.operations.plans import PlanView, of_record
+from halon.operations.records import all_records
+from halon.operations.runs import Order, Start, carry_out, order
 from halon.settings import Settings
 from halon.store.store import Store, open_store
 
@@ -72,15 +65,6 @@ class Ended:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be started."""
-
-    incident: str
-    given: IncidentInput
-    alerts: Sequence[Alert]
-
-
 def run(  # noqa: PLR0913  # one parameter an option: Typer's way
     context: typer.Context,
     playbook: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="Name of the playbook.")],
@@ -109,10 +93,10 @@ def run(  # noqa: PLR0913  # one parameter an option: Typer's way
     Example: halon run restart-deployment --input namespace=shop --input deployment=cart --dry-run
     """
     settings = settings_of(context)
-    order = _order(settings, playbook, inputs or [], alert, dry_run=dry_run, started_by=named(by))
-    ended = asyncio.run(_carry_out(settings, order, follow=wait or dry_run, quiet=json))
+    wanted = _order(settings, playbook, inputs or [], alert, dry_run=dry_run, started_by=named(by))
+    ended = asyncio.run(_carry_out(settings, wanted, follow=wait or dry_run, quiet=json))
     if ended is None:
-        _say_started(order.incident, as_json=json)
+        _say_started(wanted.incident, as_json=json)
         return
     if json:
         say_json(ended.to_json())
@@ -133,58 +117,26 @@ def _say_started(incident: str, *, as_json: bool) -> None:
 def _order(
     settings: Settings, name: str, inputs: Sequence[str], alert: Path | None, *, dry_run: bool, started_by: str
 ) -> Order:
-    installed = installation(settings)
-    playbook = _playbook(installed, name)
+    installed = repertoire(settings)
+    playbook = installed.playbook(name)
     alerts = read_alerts(alert, datetime.now(UTC)) if alert else ()
-    group = f"{name}-{secrets.token_hex(5)}"
-    given = incident_input(group, playbook, installed.catalogue.playbooks, installed.registry.effects).model_copy(
-        update={"started_by": started_by, "dry_run": dry_run, "inputs": parse_inputs(playbook, inputs)}
-    )
-    incident = incident_id(group, alerts[0]) if alerts else f"{group}-manual"
-    return Order(incident, given, alerts)
+    return order(installed, playbook, Start(started_by, parse_inputs(playbook, inputs), alerts, dry_run))
 
 
-def _playbook(installed: Installation, name: str) -> Playbook:
-    catalogue = installed.catalogue
-    found = catalogue.playbooks.get(name)
-    if found is None:
-        hint = "; `halon lint` shows what is wrong with others" if catalogue.problems else ""
-        raise InvalidInput(f"there is no playbook {name}{nearest(name, catalogue.playbooks)}{hint}")
-    return found
-
-
-async def _carry_out(settings: Settings, order: Order, *, follow: bool, quiet: bool) -> Ended | None:
+async def _carry_out(settings: Settings, wanted: Order, *, follow: bool, quiet: bool) -> Ended | None:
     """Start the incident. Gives what it came to when it is followed."""
     client = await connected(settings)
-    async with answering(f"the start of {order.incident}"):
-        handle = await _start(client, settings, order)
+    handle = await carry_out(client, settings.temporal.task_queue, wanted)
     if not follow:
         return None
     async with open_store(settings) as store:
-        watch = _Watch(store, order.incident, quiet=quiet)
+        watch = _Watch(store, wanted.incident, quiet=quiet)
         try:
             result = await watch.follow(handle)
         except asyncio.CancelledError:
-            note(f"{order.incident} goes on: see `halon show {order.incident}`", label="left", style="yellow")
+            note(f"{wanted.incident} goes on: see `halon show {wanted.incident}`", label="left", style="yellow")
             raise
     return Ended(result, [view for view in map(of_record, watch.records) if view is not None])
-
-
-async def _start(client: Client, settings: Settings, order: Order) -> "WorkflowHandle[object, IncidentResult]":
-    playbook = order.given.playbook
-    await client.start_workflow(
-        INCIDENT_WORKFLOW,
-        order.given,
-        id=order.given.group,
-        task_queue=settings.temporal.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # the only one that a start with a signal takes
-        start_signal=ALERTS_SIGNAL if order.alerts else None,
-        start_signal_args=[AlertBatch(alerts=tuple(order.alerts))] if order.alerts else [],
-        memo={"playbook": playbook.metadata.name, "playbook_digest": playbook.digest},
-        static_summary=cut_text(playbook.metadata.title, 190),
-        static_details=f"Started by hand by {order.given.started_by}",
-    )
-    return client.get_workflow_handle(order.given.group, result_type=IncidentResult)
 
 
 class _Watch:

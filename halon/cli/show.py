@@ -1,62 +1,27 @@
 """`halon show`: one incident: how it stands, what it waits for, and all that happened."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 from rich.text import Text
-from temporalio.client import Client
 
-from halon.cli.connections import answering, connected
+from halon.cli.connections import connected
 from halon.cli.incidents import state_text
 from halon.cli.invocation import settings_of
-from halon.cli.lookup import current_run
 from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, styled
-from halon.cli.plans import PlanView, gate_block, of_record, plan_block
-from halon.cli.timeline import all_records, timeline
-from halon.contracts.audit import StoredRecord
-from halon.contracts.base import JsonObject
-from halon.contracts.incident import IncidentRow
-from halon.contracts.run import STATUS_QUERY, RunStatus
-from halon.core.ids import group_of, incident_of, run_id
-from halon.errors import NotFound, TransientError
+from halon.cli.plans import gate_block, plan_block
+from halon.cli.timeline import timeline
+from halon.core.ids import run_id
+from halon.operations.showing import Shown
+from halon.operations.showing import look as shown_of
 from halon.settings import Settings
 from halon.store.store import open_store
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """All that is known of an incident."""
-
-    row: IncidentRow
-    run: RunStatus | None
-    """What the run itself says, while it is open."""
-    records: Sequence[StoredRecord]
-
-    @property
-    def plans(self) -> list[PlanView]:
-        """The last plan of each step, in the order of planning."""
-        last: dict[str, PlanView] = {}
-        for record in self.records:
-            view = of_record(record)
-            if view is not None:
-                last.pop(record.step, None)
-                last[record.step] = view
-        return list(last.values())
-
-    def to_json(self) -> JsonObject:
-        """The same for machines."""
-        return {
-            "incident": self.row.model_dump(mode="json"),
-            "run": self.run.model_dump(mode="json") if self.run else None,
-            "plans": [one.to_json() for one in self.plans],
-            "records": [one.model_dump(mode="json") for one in self.records],
-        }
 
 
 def show(
@@ -84,50 +49,11 @@ async def look(settings: Settings, incident: str) -> Shown:
         InvalidInput: several do.
         TransientError: the store does not answer.
     """
-    text = incident_of(incident.strip())
     async with open_store(settings) as store:
-        try:
-            row = await store.incidents.get(text)
-        except NotFound:
-            unrecorded = await _unrecorded(settings, text)
-            if unrecorded is None:
-                raise
-            row = unrecorded
-        run = await _live(settings, row) if row.state == "open" else None
-        return Shown(row, run, await all_records(store, row.id))
-
-
-async def _live(settings: Settings, row: IncidentRow) -> RunStatus | None:
-    try:
-        client = await connected(settings)
-        async with answering(f"the run of incident {row.id}"):
-            return await _status(client, row.id)
-    except NotFound:
-        return None  # it has not begun: the trigger waits for more alerts
-    except TransientError as error:
-        note(f"{error}; shown as last recorded")
-        return None
-
-
-async def _status(client: Client, incident: str) -> RunStatus:
-    run = client.get_workflow_handle(await current_run(client, incident))
-    answer: RunStatus = await run.query(STATUS_QUERY, result_type=RunStatus)
-    return answer
-
-
-async def _unrecorded(settings: Settings, incident: str) -> IncidentRow | None:
-    """An incident that the store could not take down yet: ask its workflow. None when there is none."""
-    group = group_of(incident)
-    if not group:
-        return None
-    try:
-        client = await connected(settings)
-        async with answering(f"incident {incident}"):
-            handle = client.get_workflow_handle(group)
-            row: IncidentRow = await handle.query(STATUS_QUERY, result_type=IncidentRow)
-    except NotFound:
-        return None
-    return row if row.id == incident else None
+        shown = await shown_of(store, partial(connected, settings), incident)
+    if shown.stale:
+        note(f"{shown.stale}; shown as last recorded")
+    return shown
 
 
 def _blocks(shown: Shown) -> Iterator[RenderableType]:

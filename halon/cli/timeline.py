@@ -1,4 +1,4 @@
-"""An incident's story, read from the audit chain."""
+"""An incident's story, as the audit chain tells it."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,6 @@ from rich.console import RenderableType
 
 from halon.cli.output import styled, table
 from halon.contracts.audit import AuditKind, StoredRecord
-from halon.store.audit import MAX_PAGE
-from halon.store.store import Store
-
-MAX_RECORDS = 20_000
-"""Records that are shown of one incident."""
 
 _STYLES = {
     "approval": "yellow",
@@ -25,21 +20,6 @@ _STYLES = {
     "run.refused": "yellow",
     "incident": "bold",
 }
-
-
-async def all_records(store: Store, incident: str, after: int = 0) -> list[StoredRecord]:
-    """Give an incident's records behind position `after`.
-
-    Raises:
-        TransientError: the store does not answer.
-    """
-    found: list[StoredRecord] = []
-    while len(found) < MAX_RECORDS:
-        page = await store.audit.records(incident, found[-1].position if found else after)
-        found += page
-        if len(page) < MAX_PAGE:
-            break
-    return found
 
 
 def timeline(records: Sequence[StoredRecord]) -> RenderableType:

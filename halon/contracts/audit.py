@@ -37,6 +37,7 @@ class AuditKind(StrEnum):
     APPROVAL_ESCALATED = "approval.escalated"
     DECISION_TAKEN = "decision.taken"
     DECISION_REFUSED = "decision.refused"
+    GLASS_BROKEN = "approval.glass_broken"
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"
@@ -64,6 +65,7 @@ class AuditKind(StrEnum):
     LOCK_FREED = "lock.freed"
     STORM_BEGAN = "storm.began"
     STORM_ENDED = "storm.ended"
+    ACCESS_DENIED = "access.denied"
     RECORDS_LOST = "records.lost"
 
 

@@ -85,6 +85,8 @@ class IncidentRow(Contract):
     severity: str = ""
     title: str = ""
     target: str = ""
+    labels: dict[str, str] = {}
+    """Those that all of its alerts agree on: whose it is, and so who may see it and decide."""
     opened_at: datetime
     closed_at: datetime | None = None
     alert_count: Annotated[int, Field(ge=0)] = 0

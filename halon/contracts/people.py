@@ -1,8 +1,9 @@
 """People, groups of them, and what they may do: as `halon.yaml` names them. Meaning: docs/people.md."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
@@ -33,10 +34,6 @@ class Delegation(Contract):
     from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
     until: AwareDatetime
     reason: Annotated[str, StringConstraints(max_length=300)] = ""
-
-    def holds(self, at: datetime) -> bool:
-        """Whether it is in force."""
-        return (self.from_ is None or self.from_ <= at) and at < self.until
 
 
 class Person(Contract):
@@ -103,23 +100,101 @@ class Role(Contract):
         return self
 
 
+class Method(StrEnum):
+    """How somebody proved who they are."""
+
+    OIDC = "oidc"
+    """A token of the identity provider, checked against its keys."""
+    TOKEN = "token"  # noqa: S105  # a word, no secret
+    """A token of theirs, of which `halon.yaml` has the hash."""
+    KEY = "key"
+    """A signature with a key of theirs, of which `halon.yaml` has the public half."""
+    LINK = "link"
+    """A signed link that was sent to them alone."""
+    SLACK = "slack"
+    """A button in Slack, whose request Slack signed."""
+    OPERATOR = "operator"
+    """The token of whoever runs this installation, while `halon.yaml` names no people."""
+    CLAIMED = "claimed"
+    """Not at all: the name was only stated."""
+
+
+class Principal(Contract):
+    """Somebody who asks something of Halon, as they proved it."""
+
+    person: Annotated[str, StringConstraints(min_length=1, max_length=320)]
+    """Id under `people`; for one who is not named there, what the proof calls them."""
+    method: Method
+    groups: tuple[str, ...] = ()
+    """Groups under `groups` that the proof says they are in, such as from an OIDC claim."""
+
+
+class Deputy(Contract):
+    """One who may decide in an elector's place, and when."""
+
+    person: str
+    names: tuple[str, ...] = ()
+    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: AwareDatetime
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is in force."""
+        return (self.from_ is None or self.from_ <= at) and at < self.until
+
+
 class Elector(Contract):
     """One person who may decide a question, as found at the time of asking."""
 
     person: str
     names: tuple[str, ...] = ()
-    """All names that mean this person."""
-    by: tuple[str, ...] = ()
-    """The references that lead to them, such as `group:sre`."""
-    keys: tuple[str, ...] = ()
-    delegates: tuple[Delegation, ...] = ()
+    """What they are called beside their id."""
+    asked_as: tuple[str, ...] = ()
+    """The references that lead to them, such as `group:sre`; none when they have the right and nobody is named."""
+    deputies: tuple[Deputy, ...] = ()
+
+    def is_called(self, name: str) -> bool:
+        """Whether a name is theirs."""
+        return means(name, self.person, self.names)
 
 
 class Electorate(Contract):
     """Who may decide one question, as found at the time of asking; kept in the run's history."""
 
     anyone: bool = False
-    """Whoever may signal: nobody is named, and `halon.yaml` names no people."""
+    """Whoever may signal: `halon.yaml` names no people."""
+    trust: Literal["namespace", "signed"] = "namespace"
+    """Whether a name that is only claimed counts."""
     electors: tuple[Elector, ...] = ()
+    groups: tuple[GroupName, ...] = ()
+    """Groups whose members count also when only the proof says that they are in it."""
+    breakers: tuple[Elector, ...] = ()
+    """Those who may break glass."""
+    starter: Elector | None = None
+    """Who started the run, when that is somebody known."""
     missing: tuple[str, ...] = ()
     """References that led to nobody, each with the reason, such as a schedule that does not answer."""
+    console: str = ""
+    """Address at which people decide, when there is one."""
+
+
+class ElectorateRequest(Contract):
+    """Ask who may decide a question about what has these labels."""
+
+    incident: str
+    from_: Annotated[tuple[str, ...], Field(alias="from")] = ()
+    """People and groups that are asked; none: everybody who has the right."""
+    labels: dict[str, str] = {}
+    started_by: str = ""
+    at: AwareDatetime
+
+
+ELECTORATE = "halon.people.electorate"
+"""Activity: who may decide a question."""
+READ_SEAL = "halon.people.read_seal"
+"""Activity: whether a seal is genuine, and what it says."""
+
+
+def means(name: str, person: str, names: Sequence[str]) -> bool:
+    """Whether a name is a person's, by id or another name of theirs, without regard to case and outer spaces."""
+    wanted = name.strip().casefold()
+    return bool(wanted) and any(wanted == one.casefold() for one in (person, *names))

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from halon.contracts.base import Contract, Duration, Json, JsonObject, digest
 from halon.contracts.outcome import Outcome
+from halon.contracts.people import GroupName, PersonId
 from halon.contracts.steps import (
     DEFAULT_RUN_TIMEOUT,
     ActionName,
@@ -164,6 +165,7 @@ class TestDecision(Contract):
     after: Duration | None = None
     """How long after the question."""
     comment: str = ""
+    break_glass: bool = False
 
 
 class Expectation(Contract):
@@ -196,6 +198,9 @@ class PlaybookTest(Contract):
     """Time between repeats; by default one minute."""
     given: dict[str, Json] = {}
     """What actions answer, by action or by `action@step`. docs/testing-playbooks.md gives the forms."""
+    groups: dict[GroupName, tuple[PersonId, ...]] = {}
+    """Who is in which group. Without groups whoever decides may; with them only those who are asked, and nobody may
+    break the glass."""
     decide: tuple[TestDecision, ...] = ()
     cancel_after: Duration | None = None
     expect: Expectation

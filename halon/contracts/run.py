@@ -11,6 +11,7 @@ from halon.contracts.base import Contract, Duration, JsonObject
 from halon.contracts.bookkeeping import MAX_RECORDS
 from halon.contracts.decision import DecisionInput, Verdict
 from halon.contracts.outcome import RunResult
+from halon.contracts.people import Electorate
 from halon.contracts.plan import Effect, Plan
 from halon.contracts.playbook import Playbook
 
@@ -60,6 +61,8 @@ class OpenGate(Contract):
     quorum: int
     from_: Annotated[tuple[str, ...], Field(alias="from")] = ()
     approved_by: tuple[str, ...] = ()
+    electorate: Electorate = Electorate()
+    """Who may decide it."""
     plans: tuple[Plan, ...] = ()
     unplanned: tuple[str, ...] = ()
     message: str = ""

@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 
 from halon.contracts.people import GROUP, Person, Right, Role
 
+WITHOUT_ROLES = frozenset({Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE})
+"""What everybody under `people` may do while `halon.yaml` names no roles: nothing that makes others' word less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -15,6 +18,8 @@ class Directory:
     groups: Mapping[str, Sequence[str]]
     """Members of each group, as references to people."""
     roles: Mapping[str, Role]
+    open: frozenset[str] = frozenset()
+    """Groups that a proof may put somebody into, such as a claim in a token."""
 
     @property
     def is_empty(self) -> bool:
@@ -53,6 +58,9 @@ class Directory:
 
         `groups` are further groups that they are known to be in, such as from the claims of a token.
         """
+        if not self.roles:
+            known = person in self.people or any(group in self.groups for group in groups)
+            return known and right in WITHOUT_ROLES
         return any(
             (right in role.may or Right.ADMINISTER in role.may)
             and _matches(role, labels)
@@ -67,6 +75,10 @@ class Directory:
             if reference.startswith(GROUP) and reference.removeprefix(GROUP) in groups:
                 return True
         return False
+
+
+NOBODY = Directory({}, {}, {})
+"""Of an installation that names no people."""
 
 
 def _matches(role: Role, labels: Mapping[str, str] | None) -> bool:

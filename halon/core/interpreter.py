@@ -18,8 +18,9 @@ from halon.core.admission import NOT_ADMITTED
 from halon.core.changes import Changes, left_in_place
 from halon.core.flow import first, stopped, uninterrupted
 from halon.core.frame import Account, Cover, Done, RunEnded, Scope, StepFailed
-from halon.core.gates import Gatekeeper
+from halon.core.gates import About, Gatekeeper
 from halon.core.inputs import opening_scope
+from halon.core.membership import shared_labels
 from halon.core.runtime import Event, Runtime
 from halon.core.steps import Steps
 
@@ -50,7 +51,9 @@ class Run:
         self._account = Account()
         book = spec.playbook
         gatekeeper = Gatekeeper(
-            runtime, started_by=spec.started_by, ends_when_resolved=bool(spec.alerts) and book.on_resolved == "end"
+            runtime,
+            About(incident=spec.incident, started_by=spec.started_by, labels=shared_labels(spec.alerts)),
+            ends_when_resolved=bool(spec.alerts) and book.on_resolved == "end",
         )
         self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
         self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
@@ -181,7 +184,8 @@ class Run:
     def _success(self) -> tuple[Outcome, str]:
         account = self._account
         if self._spec.dry_run:
-            return Outcome.DRY_RUN, f"{account.planned} changes planned, none made"
+            changes = "1 change" if account.planned == 1 else f"{account.planned} changes"
+            return Outcome.DRY_RUN, f"{changes} planned, none made"
         if account.unverified:
             return Outcome.UNVERIFIED, account.unverified
         if account.applied and account.verified:

@@ -12,6 +12,14 @@ _SERVICE_LABELS = ("service", "app", "deployment", "statefulset", "daemonset", "
 """Labels that name the service, the best first; `job` is often that of the exporter which saw the trouble."""
 
 
+def shared_labels(alerts: Sequence[Alert]) -> dict[str, str]:
+    """Give the labels that all of these alerts agree on."""
+    labels = dict(alerts[0].labels) if alerts else {}
+    for alert in alerts[1:]:
+        labels = {name: value for name, value in labels.items() if alert.labels.get(name) == value}
+    return labels
+
+
 class Members:
     """The alerts of one incident."""
 
@@ -39,6 +47,11 @@ class Members:
         """What the first alert's labels say is in trouble."""
         labels = self.alerts[0].labels if self._alerts else {}
         return next((labels[name] for name in _SERVICE_LABELS if labels.get(name)), "")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that all alerts agree on."""
+        return shared_labels(self.alerts)
 
     @property
     def repeats(self) -> int:

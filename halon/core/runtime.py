@@ -13,6 +13,7 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Decision
 from halon.contracts.ledger import Admission, AdmissionRequest, Holder, Release
+from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.steps import Approve
 
@@ -51,6 +52,8 @@ class Gate:
     asked_at: datetime
     started_by: str
     """Who started the run by hand; may not approve it unless `self_approval`. Empty for an alert."""
+    electorate: Electorate
+    """Who may decide it, as found at the time of asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,20 @@ class Runtime(Protocol):
         """
         ...
 
+    async def electorate(self, request: ElectorateRequest) -> Electorate:
+        """Find who may decide a question, as of now.
+
+        Raises:
+            ActionFailed: it cannot be found.
+        """
+        ...
+
     async def ask(self, gate: Gate) -> None:
         """Show the question to people. Returns once it is shown; decisions come through `decision`."""
+        ...
+
+    async def widen(self, gate: Gate) -> None:
+        """Put an open question to more people: `gate` is the same question with another electorate."""
         ...
 
     async def decision(self, gate: Gate) -> Decision:

@@ -16,6 +16,7 @@ from halon.contracts.base import format_duration
 from halon.contracts.decision import Decision, Verdict
 from halon.contracts.ledger import Admission, AdmissionRequest, Holder, Release
 from halon.contracts.outcome import RunResult
+from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
 from halon.core.approval import addressed
@@ -70,6 +71,10 @@ class World(Protocol):
         """Say how long changes stay paused."""
         ...
 
+    def electorate(self, request: ElectorateRequest) -> Answer[Electorate]:
+        """Say who may decide."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -83,6 +88,7 @@ class Reply:
     comment: str = ""
     plan: str = ""
     """Digest that it is made on; empty for the plan that is shown."""
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +249,14 @@ class VirtualRuntime:
             return Settlement(state="waiting", reason=reason)
         return await self._carry(answer, within)
 
+    async def electorate(self, request: ElectorateRequest) -> Electorate:
+        """Ask the world."""
+        return await self._carry(self._world.electorate(request), READ_WITHIN)
+
+    async def widen(self, gate: Gate) -> None:
+        """Put the question to more people."""
+        self._places[gate.step].gate = gate
+
     async def ask(self, gate: Gate) -> None:
         """Open the question, and let people think about it."""
         place = _Place(gate)
@@ -314,4 +328,5 @@ def _decision(reply: Reply, gate: Gate, at: datetime) -> Decision:
         step=gate.step,
         via="test",
         authenticated="claimed",
+        break_glass=reply.break_glass,
     )

@@ -18,8 +18,7 @@ from rich.text import Text
 
 from halon.cli.engine import Engine
 from halon.cli.output import OUTCOME_STYLES, console, counted, say, say_whole, styled
-from halon.cli.plans import of_plan, plan_block
-from halon.cli.show import Shown
+from halon.cli.plans import plan_block
 from halon.cli.timeline import style_of, timeline
 from halon.clients.embedded import server_binary
 from halon.contracts.audit import AuditKind, StoredRecord
@@ -28,6 +27,8 @@ from halon.contracts.run import OpenGate
 from halon.core.ids import run_id
 from halon.demo import scene
 from halon.demo.cluster import DemoCluster
+from halon.operations.plans import of_plan
+from halon.operations.showing import Shown
 from halon.store.verification import VerifyReport
 
 _YOU = "you@example.com"
@@ -138,6 +139,16 @@ def closing(shown: Shown, report: VerifyReport) -> None:
     took = (shown.row.closed_at or shown.row.opened_at) - shown.row.opened_at
     text = f": {shown.row.reason}; closed {took.total_seconds():.0f} s after it was opened"
     say(Text.assemble("outcome     ", outcome, styled(text)))
+
+
+def result(shown: Shown, report: VerifyReport) -> JsonObject:
+    """Give how it ended, for programs."""
+    return {
+        "incident": shown.row.id,
+        "outcome": shown.row.outcome,
+        "reason": shown.row.reason,
+        "audit": {"ok": report.ok, "records": report.records, "anchor": report.anchor},
+    }
 
 
 def keeps(engine: Engine) -> None:

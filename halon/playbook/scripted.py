@@ -4,14 +4,18 @@ A change that nothing is said about is planned from its parameters, takes effect
 read whose output is used must be given, because only the author knows what the playbook should see.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeVar
 
 from halon.contracts.base import Json, JsonObject, canonical
 from halon.contracts.ledger import Admission, AdmissionRequest, Release
+from halon.contracts.people import Electorate, ElectorateRequest, Person
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Row, Settlement, Undo
+from halon.contracts.playbook import TestDecision
+from halon.core.directory import NOBODY, Directory
+from halon.core.electorate import electorate
 from halon.core.ledger import Ledger
 from halon.core.runtime import ActionFailed
 from halon.core.virtual import Answer
@@ -35,6 +39,16 @@ _MAX_SUMMARY = 200
 T = TypeVar("T")
 
 
+def people_of(groups: Mapping[str, Sequence[str]], decisions: Sequence[TestDecision]) -> Directory:
+    """Give the people of a test: the members of its groups, and all who decide; nobody without groups."""
+    if not groups:
+        return NOBODY
+    spelled: dict[str, str] = {}
+    for name in (*(member for members in groups.values() for member in members), *(one.by for one in decisions)):
+        spelled.setdefault(name.strip().casefold(), name.strip())
+    return Directory({name: Person() for name in spelled.values()}, groups, {})
+
+
 @dataclass(slots=True)
 class _Change:
     """What has become of one action at one step."""
@@ -54,6 +68,8 @@ class ScriptedWorld:
     actions: ActionSchemas
     ignores: Callable[[str], bool]
     """Whether nothing looks at what the read at this path answers."""
+    directory: Directory = NOBODY
+    """Who is who; while it is empty whoever decides may."""
     missing: list[str] = field(default_factory=list[str])
     """What the test should have given and did not, one sentence each."""
     log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -156,6 +172,10 @@ class ScriptedWorld:
     def release(self, report: Release, now: datetime) -> None:
         """Tell the ledger."""
         self._ledger.release(report, now)
+
+    def electorate(self, request: ElectorateRequest) -> Answer[Electorate]:
+        """Find who may decide as a worker does, among the people of the test."""
+        return Answer(electorate(self.directory, request, request.labels, trust="namespace", unreachable={}))
 
     def clearance(self, plan: Plan, step: str) -> Answer[None]:  # noqa: ARG002  # the protocol's
         """Let a held change go on: what comes next is for the script of its apply to say."""

@@ -28,7 +28,7 @@ from halon.playbook.given import Scripts, problem, read_scripts
 from halon.playbook.outputs import mismatches
 from halon.playbook.places import Places
 from halon.playbook.results import Difference, Happening, TestResult
-from halon.playbook.scripted import ScriptedWorld
+from halon.playbook.scripted import ScriptedWorld, people_of
 
 DEFAULT_EVERY = timedelta(minutes=1)
 """Time between the repeats of a test's alert."""
@@ -90,7 +90,7 @@ class _Bench:
         opening = self._open(test)
         if opening.unmatched or opening.suppressed is not None:
             return self._result(test, at, differences=_compare_unrun(test, opening), result=opening.suppressed)
-        world = ScriptedWorld(scripts, self._actions, self._places.ignores)
+        world = ScriptedWorld(scripts, self._actions, self._places.ignores, people_of(test.groups, test.decide))
         spec = RunSpec(
             incident=opening.incident,
             playbook=self._book,
@@ -227,6 +227,7 @@ def _course(test: PlaybookTest, start: datetime) -> Course:
             by=one.by,
             after=one.after or timedelta(),
             comment=one.comment,
+            break_glass=one.break_glass,
         )
         for one in test.decide
     ]

@@ -16,13 +16,15 @@ from pydantic import (
 )
 
 from halon.contracts.base import Duration
-from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, Role
+from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
+from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
 from halon.settings.section import Section
 
 MIB = 1024 * 1024
-Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+_LAST_PORT = 65535
+Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 """Names of sources, clusters and channels: lower case, digits, dashes."""
 HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
@@ -79,6 +81,13 @@ class TemporalSettings(Section):
     api_key: SecretRef | None = None
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
+
+    @field_validator("address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        if not 0 < int(address.rpartition(":")[2]) <= _LAST_PORT:
+            raise ValueError(f"a port is a number from 1 to {_LAST_PORT}")
+        return address
 
 
 class StoreSettings(Section):
@@ -195,6 +204,8 @@ class GatewaySettings(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    public_url: HttpUrl | None = None
+    """Where people reach the gateway, such as https://halon.example.com: links that are sent to them begin so."""
     max_body: Annotated[int, Field(ge=1024, le=16 * MIB)] = MIB
     """Bytes of a request's body."""
     max_requests: Annotated[int, Field(ge=1, le=10_000)] = 512
@@ -264,8 +275,14 @@ class TelemetrySettings(Section):
 class ApprovalSettings(Section):
     """How decisions are taken."""
 
-    trust: Literal["namespace"] = "namespace"
-    """Whoever may signal in Temporal's namespace is trusted to be who they say."""
+    trust: Literal["namespace", "signed"] = "namespace"
+    """`namespace`: whoever may signal in Temporal's namespace is trusted to be who they say. `signed`: a decision
+    counts only with a seal; others are recorded and ignored."""
+    signing_key: SecretRef | None = None
+    """The gateway's Ed25519 key, PEM, that it seals decisions with. Without it one is made in `data_dir`."""
+    trusted_keys: Annotated[tuple[PublicKey, ...], Field(max_length=10)] = ()
+    """Public keys of gateways whose seals count, beside that of `signing_key`: for workers that do not have it, and
+    while a key is being changed."""
 
 
 class StormSettings(Section):
@@ -348,6 +365,7 @@ class Settings(Section):
     storm: StormSettings = StormSettings()
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
+    auth: AuthSettings = AuthSettings()
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
@@ -356,6 +374,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
+        for group in self.auth.oidc.groups.values() if self.auth.oidc else ():
+            if group not in self.groups:
+                raise ValueError(f"`auth.oidc.groups` names {group}, which is not under `groups`")
         return self
 
     @property

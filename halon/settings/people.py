@@ -31,6 +31,7 @@ def check_people(people: Mapping[str, Person], groups: Mapping[str, Group], role
         ValueError: the first one that does not, and where it stands.
     """
     owners = _owners(people)
+    _tokens_are_theirs(people)
 
     def known(reference: str) -> bool:
         if reference.startswith(GROUP):
@@ -55,3 +56,12 @@ def _owners(people: Mapping[str, Person]) -> dict[str, str]:
             if owner != person:
                 raise ValueError(f"`people.{person}` and `people.{owner}` share the name {name}")
     return owners
+
+
+def _tokens_are_theirs(people: Mapping[str, Person]) -> None:
+    owners: dict[str, str] = {}
+    for person, whose in people.items():
+        for token in whose.tokens:
+            owner = owners.setdefault(token, person)
+            if owner != person:
+                raise ValueError(f"`people.{person}` and `people.{owner}` share a token")

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, literal, or_, select, update
 
-from halon.contracts.base import Contract
+from halon.contracts.base import Contract, Json
 from halon.contracts.incident import IncidentRow
 from halon.core.ids import group_of
 from halon.errors import InvalidInput, NotFound
-from halon.redaction import cut_text, redact_text
+from halon.redaction import cut_text, redact, redact_text
 from halon.store.engine import Database
-from halon.store.tables import began, episodes, incidents
+from halon.store.tables import UtcDateTime, began, episodes, incidents
 
 MAX_LIST = 1000
 MAX_EPISODES = 1000
@@ -21,6 +21,16 @@ _SHOWN = 5
 _BATCH = 500
 _TEXTS = {"reason": 2000, "title": 400, "target": 1000, "service": 400, "severity": 60}
 """What people read, with the characters that are kept."""
+_LABEL = 400
+"""Characters of a label's value."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an incident stands in the list: those that last began come first."""
+
+    began: datetime
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class IncidentFilter:
     severity: str | None = None
     since: datetime | None = None
     """Opened then or later."""
+    before: "Place | None" = None
+    """Behind this place in the list."""
 
 
 class Claim(Contract):
@@ -65,6 +77,7 @@ class Incidents:
         """
         c = incidents.c
         values = row.model_dump() | {name: redact_text(getattr(row, name), n) for name, n in _TEXTS.items()}
+        values["labels"] = redact(dict[str, Json](row.labels), _LABEL)
         async with self._database.write() as connection:
             query = select(c.state, c.run_id, c.reopened).where(c.id == row.id)
             there = (await connection.execute(query)).first()
@@ -84,11 +97,25 @@ class Incidents:
         query = (
             select(incidents)
             .where(*_conditions(wanted or IncidentFilter()))
-            .order_by(began.desc(), incidents.c.id)
+            .order_by(began.desc(), incidents.c.id.desc())
             .limit(max(1, min(limit, MAX_LIST)))
         )
         async with self._database.read() as connection:
             return [IncidentRow.model_validate(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+    async def rows(self, ids: Sequence[str]) -> Sequence[IncidentRow]:
+        """Give those of these incidents that are there, in no order.
+
+        Raises:
+            TransientError: the store does not answer.
+        """
+        found: list[IncidentRow] = []
+        async with self._database.read() as connection:
+            for start in range(0, len(ids), _BATCH):
+                query = select(incidents).where(incidents.c.id.in_(ids[start : start + _BATCH]))
+                rows = (await connection.execute(query)).mappings()
+                found += [IncidentRow.model_validate(dict(row)) for row in rows]
+        return found
 
     async def get(self, prefix: str) -> IncidentRow:
         """Give the incident with this id, or the only one whose id begins so.
@@ -163,4 +190,9 @@ def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
         (c.severity, wanted.severity),
     ]
     conditions: list[ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
-    return conditions if wanted.since is None else [*conditions, c.opened_at >= wanted.since]
+    if wanted.since is not None:
+        conditions.append(c.opened_at >= wanted.since)
+    if wanted.before is not None:
+        at = literal(wanted.before.began, UtcDateTime)
+        conditions.append(or_(began < at, and_(began == at, c.id < wanted.before.id)))
+    return conditions

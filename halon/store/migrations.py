@@ -12,12 +12,15 @@ from halon.store.tables import SCHEMA, incidents, schema_version
 
 _SECOND = ("reopened", "reopened_at", "runs", "acted_at", "settled_as", "settled_at", "cleared_at", "flapping")
 """Columns that schema 2 added to the incidents. Its table of conditions is new, and made like every new one."""
+_THIRD = ("labels",)
 
 
 def migrate(connection: Connection, version: int) -> None:
     """Bring the tables of an older `version` to today's schema, in the caller's transaction."""
     if version < 2:  # noqa: PLR2004  # the number of a schema has no other name
         _add(connection, incidents, _SECOND)
+    if version < 3:  # noqa: PLR2004  # the number of a schema has no other name
+        _add(connection, incidents, _THIRD)
     connection.execute(update(schema_version).values(version=SCHEMA))
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     DateTime,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of these tables. A store with a higher one was written by a newer Halon and is refused."""
 
 metadata = MetaData()
@@ -95,6 +96,7 @@ incidents = Table(
     Column("settled_at", UtcDateTime, nullable=True),
     Column("cleared_at", UtcDateTime, nullable=True),
     Column("flapping", Boolean, nullable=False, server_default=false()),
+    Column("labels", JSON, nullable=False, server_default="{}"),
     Index("incidents_opened", "opened_at"),
     Index("incidents_group", "group", "closed_at"),
     Index("incidents_state", "state", "opened_at"),

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from halon.cli.output import say
-from halon.cli.plans import gate_block, of_plan, of_record, plan_block
+from halon.cli.plans import gate_block, plan_block
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.plan import ActionCall, Effect, Plan, Row, Undo
 from halon.contracts.run import OpenGate
+from halon.operations.plans import of_plan, of_record
 
 PLAN = Plan(
     kind="change",

@@ -16,7 +16,7 @@ from halon.core.virtual import START, Course, Reply
 from halon.documents import Document, parse
 from halon.playbook.actions import ActionSchema
 from halon.playbook.given import read_scripts
-from halon.playbook.scripted import ScriptedWorld
+from halon.playbook.scripted import ScriptedWorld, people_of
 
 DIRECTORY = Path(__file__).parent / "cases"
 _ANY: JsonObject = {"type": "object"}
@@ -77,6 +77,7 @@ class Case(Contract):
     alert: bool = True
     """Whether an alert started it; otherwise ana did."""
     dry_run: bool = False
+    groups: dict[str, tuple[str, ...]] = {}
     decide: tuple[TestDecision, ...] = ()
     arrive: tuple[Arrival, ...] = ()
     resolves_after: Duration | None = None
@@ -102,7 +103,7 @@ class Case(Contract):
         document = Document(self.name, "", None, None)
         scripts, problems = read_scripts(self.given, {"world.set", "world.burn"}, document, ())
         assert not problems, problems
-        return ScriptedWorld(scripts, ACTIONS, lambda _: False)
+        return ScriptedWorld(scripts, ACTIONS, lambda _: False, people_of(self.groups, self.decide))
 
     @property
     def course(self) -> Course:
@@ -110,7 +111,14 @@ class Case(Contract):
         arrivals = [(one.after, _decision(one)) for one in self.arrive]
         return Course(
             replies=[
-                Reply(one.step, _verdict(one.approve), one.by, one.after or timedelta(), one.comment)
+                Reply(
+                    one.step,
+                    _verdict(one.approve),
+                    one.by,
+                    one.after or timedelta(),
+                    one.comment,
+                    break_glass=one.break_glass,
+                )
                 for one in self.decide
             ],
             arrivals=arrivals,

@@ -30,6 +30,7 @@ from halon.contracts.base import Json
 from halon.contracts.bookkeeping import APPEND, AppendRequest
 from halon.contracts.decision import DecisionInput, Verdict
 from halon.contracts.ledger import ADMIT, CLEARANCE, Admission, AdmissionRequest, ClearanceRequest
+from halon.contracts.people import ELECTORATE, Electorate, ElectorateRequest
 from halon.contracts.plan import Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import APPROVE_SIGNAL, CLEARED_SIGNAL, DENY_SIGNAL
 from halon.core.runtime import ActionFailed
@@ -125,6 +126,7 @@ class Bench:
             self.send,
             _named(APPEND, AppendRequest, self._append),
             _named(ADMIT, AdmissionRequest, self._admit),
+            _named(ELECTORATE, ElectorateRequest, self._electorate),
             _named(CLEARANCE, ClearanceRequest, self._clearance),
         ]
         for action in ACTIONS.values():
@@ -151,7 +153,8 @@ class Bench:
             if record.kind is AuditKind.APPROVAL_ASKED:
                 await self._reply(one, record)
             elif record.kind in {AuditKind.DECISION_TAKEN, AuditKind.DECISION_REFUSED}:
-                one.sending = [each for each in one.sending if (each[0], each[2].by) != (record.step, record.actor)]
+                said = (record.step, record.actor.casefold())
+                one.sending = [each for each in one.sending if (each[0], each[2].by.casefold()) != said]
             elif record.kind in _ANSWERED:
                 await self._drop(one, record.step)
 
@@ -160,7 +163,13 @@ class Bench:
         mine = [reply for reply in one.replies if reply.step in {asked.step, asked.step.rpartition(".")[2]}]
         for index, reply in enumerate(mine):
             one.replies.remove(reply)
-            given = DecisionInput(by=reply.by, comment=reply.comment, plan=reply.plan, step=asked.step)
+            given = DecisionInput(
+                by=reply.by,
+                comment=reply.comment,
+                plan=reply.plan,
+                step=asked.step,
+                break_glass=reply.break_glass,
+            )
             at = asked.at + max(reply.after, _GATHERED) + index * _BETWEEN
             sender = await self._send(asked.incident, at, _signal(reply.verdict), given.model_dump(mode="json"))
             one.sending.append((asked.step, sender, reply))
@@ -181,6 +190,9 @@ class Bench:
 
     async def _admit(self, given: AdmissionRequest) -> Admission:
         return self._answer(lambda: self._open[given.incident].world.admit(given, START))
+
+    async def _electorate(self, given: ElectorateRequest) -> Electorate:
+        return self._answer(lambda: self._open[given.incident].world.electorate(given))
 
     async def _clearance(self, given: ClearanceRequest) -> bool:
         return True

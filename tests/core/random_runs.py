@@ -12,6 +12,7 @@ from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, JsonObject
 from halon.contracts.decision import Verdict
 from halon.contracts.ledger import Admission, AdmissionRequest, Release
+from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement, Undo
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
@@ -29,6 +30,7 @@ _READS = ("yes", "no", "no data", "error")
 _PLANS = ("change", "refused", "error")
 _APPLIES = ("done", "unsent", "lost", "late", "drift", "refused", "held")
 _CLEARANCES = ("yes", "no")
+_ELECTORATES = ("found", "found", "found", "unreachable")
 _CONFIRMS = ("settled", "waiting", "broken", "error")
 _UNDOS = ("plan", "error", "refused")
 
@@ -77,6 +79,11 @@ class TrueWorld:
 
     def admit(self, request: AdmissionRequest, now: datetime) -> Answer[Admission]:
         return Answer(self.ledger.admit(request, now), self._takes)
+
+    def electorate(self, request: ElectorateRequest) -> Answer[Electorate]:
+        if self._draw(_ELECTORATES) == "unreachable":
+            return Answer(ActionFailed("the schedule does not answer"), self._takes)
+        return Answer(Electorate(anyone=True), self._takes)
 
     def release(self, report: Release, now: datetime) -> None:
         self.ledger.release(report, now)

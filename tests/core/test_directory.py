@@ -57,3 +57,12 @@ def test_a_right_holds_where_its_role_says(
 def test_a_group_that_a_token_claims_gives_its_rights() -> None:
     assert not DIRECTORY.may("ben", Right.READ, None)
     assert DIRECTORY.may("ben", Right.READ, None, groups=("guests",))
+
+
+@pytest.mark.parametrize("right", Right)
+def test_without_roles_people_may_do_what_makes_nobody_elses_word_less(right: Right) -> None:
+    plain = Directory(PEOPLE, {"sre": ("ana",)}, {})
+    ordinary = right in {Right.READ, Right.DECIDE, Right.RUN, Right.PAUSE}
+    assert plain.may("ana", right) is ordinary
+    assert plain.may("eve@example.com", right, groups=("sre",)) is ordinary
+    assert not plain.may("eve@example.com", right, groups=("elsewhere",))

@@ -8,9 +8,9 @@ from halon.core.membership import MAX_MEMBERS, OTHERS, Members
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def alert(fingerprint: str = "f", status: AlertStatus = AlertStatus.FIRING, minutes: int = 0) -> Alert:
+def alert(fingerprint: str = "f", status: AlertStatus = AlertStatus.FIRING, minutes: int = 0, **labels: str) -> Alert:
     starts = START + timedelta(minutes=minutes)
-    return Alert(source="am", name="Down", fingerprint=fingerprint, status=status, starts_at=starts)
+    return Alert(source="am", name="Down", fingerprint=fingerprint, status=status, labels=labels, starts_at=starts)
 
 
 def test_a_repeat_is_counted_and_not_new() -> None:
@@ -65,3 +65,13 @@ def test_the_repeats_of_more_alerts_than_are_kept_apart_are_counted_together() -
     members.count_repeats({"more": 2, "still more": 3, "e7": 1}, {})
     told = members.told_repeats()
     assert (len(told), told[OTHERS], told["e7"]) == (MAX_MEMBERS + 1, 5, 2)
+
+
+def test_the_labels_of_an_incident_are_those_that_all_of_its_alerts_agree_on() -> None:
+    members = Members()
+    assert members.labels == {}
+    one, other = alert("one", team="shop", pod="a"), alert("other", team="shop", pod="b", zone="1")
+    members.take([one], frozenset({one.episode}))
+    assert members.labels == {"team": "shop", "pod": "a"}
+    members.take([other], frozenset({other.episode}))
+    assert members.labels == {"team": "shop"}

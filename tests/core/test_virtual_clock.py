@@ -8,6 +8,7 @@ import pytest
 from halon.contracts.decision import Decision, Verdict
 from halon.contracts.ledger import Admission, AdmissionRequest, Release
 from halon.contracts.outcome import Outcome
+from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement, Undo
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import RunSpec
@@ -33,6 +34,9 @@ class SlowWorld:
 
     def release(self, report: Release, now: datetime) -> None:
         pass
+
+    def electorate(self, request: ElectorateRequest) -> Answer[Electorate]:
+        return Answer(Electorate(anyone=True))
 
     def clearance(self, plan: Plan, step: str) -> Answer[None]:
         return Answer(None)

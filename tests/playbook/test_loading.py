@@ -173,6 +173,13 @@ def test_all_problems_of_shape_and_meaning_are_told_together(loaded: Load) -> No
     assert [one.split(":")[0] for one in found] == ["9", "10", "11", "12"]
 
 
+@pytest.mark.parametrize("name", ["010", "99999999999999999999", "!!str up", "!!seq [up]", ".nan"])
+def test_what_cannot_be_read_is_told_once_and_nothing_is_said_of_its_type(loaded: Load, name: str) -> None:
+    found = said(loaded, f"  - wait: 1m\n    name: {name}\n")
+    assert len(found) == 1, found
+    assert found[0].startswith("10:11: ")
+
+
 def test_hostile_files_are_refused_quickly(loaded: Load) -> None:
     began = time.perf_counter()
     assert said(loaded, "  - " + "{parallel: {a: {steps: [" * 2000)[0].endswith("nested more than 40 deep")

@@ -57,7 +57,9 @@ def as_written(default: Any, said: str) -> Any:
     if isinstance(default, Path):
         return Path(text)
     value = yaml.safe_load(text)
-    return tuple(Path(one) for one in value) if isinstance(default, tuple) else value
+    if isinstance(default, tuple):
+        return tuple(Path(one) if isinstance(default[0], Path) else one for one in value) if default else tuple(value)
+    return value
 
 
 def test_every_setting_is_on_the_page_with_its_default() -> None:

@@ -39,6 +39,14 @@ async def test_an_incident_comes_back_as_it_was_written(store: Store) -> None:
     assert await store.incidents.get(row(1).id) == row(1, closed_at=AT + timedelta(hours=1))
 
 
+async def test_an_incident_keeps_its_labels_without_the_secrets_in_them(store: Store) -> None:
+    await store.incidents.upsert(row(1, labels={"team": "shop", "api_key": "planted-secret", "note": "x" * 500}))
+    kept = (await store.incidents.get(row(1).id)).labels
+    assert kept["team"] == "shop"
+    assert kept["api_key"] == "[redacted]"
+    assert len(kept["note"]) < 500
+
+
 async def test_a_later_row_replaces_the_earlier_one(store: Store) -> None:
     await store.incidents.upsert(row(1))
     await store.incidents.upsert(row(1, state="closed", outcome="remediated", alert_count=4))

@@ -59,7 +59,7 @@ async def test_a_store_of_a_newer_version_is_refused_with_the_way_out(url: str, 
     connection.execute("UPDATE schema_version SET version = 7")
     connection.commit()
     connection.close()
-    with pytest.raises(Misconfigured, match=r"schema is 7, this Halon knows 2.*install that version"):
+    with pytest.raises(Misconfigured, match=r"schema is 7, this Halon knows 3.*install that version"):
         await open_database(url)
 
 

@@ -3,16 +3,25 @@
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
-from halon.contracts.run import INCIDENT_WORKFLOW, SearchAttribute
+from halon.contracts.run import INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
 from halon.core.ids import group_of, incident_of, run_id
 from halon.errors import NotFound
-from halon.settings import Settings
 from halon.store.incidents import MAX_LIST
-from halon.store.store import open_store
+from halon.store.store import Store
 
 
-async def full_id(settings: Settings, client: Client, text: str) -> str:
-    """Give the whole id. One that is open in Temporal needs no store; a beginning is looked up there.
+async def open_id(client: Client, text: str) -> str | None:
+    """Give the whole id when `text` is that of an incident that is open in Temporal, which needs no store; or None.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    incident = incident_of(text.strip())
+    return incident if await open_execution(client, incident) is not None else None
+
+
+async def full_id(store: Store, client: Client, text: str) -> str:
+    """Give the whole id of the incident that is called so, or whose id begins so.
 
     Raises:
         NotFound: no incident's id begins so.
@@ -20,17 +29,17 @@ async def full_id(settings: Settings, client: Client, text: str) -> str:
         TransientError: the store does not answer.
         RPCError: Temporal does not.
     """
-    incident = incident_of(text.strip())
-    if await open_execution(client, incident) is not None:
+    incident = await open_id(client, text)
+    if incident is not None:
         return incident
-    async with open_store(settings) as store:
-        try:
-            return (await store.incidents.get(incident)).id
-        except NotFound:
-            unrecorded = await _just_opened(client, incident)
-            if unrecorded is None:
-                raise
-            return unrecorded
+    beginning = incident_of(text.strip())
+    try:
+        return (await store.incidents.get(beginning)).id
+    except NotFound:
+        unrecorded = await _just_opened(client, beginning)
+        if unrecorded is None:
+            raise
+        return unrecorded
 
 
 async def _just_opened(client: Client, beginning: str) -> str | None:
@@ -69,7 +78,8 @@ async def current_run(client: Client, incident: str) -> str:
     """
     described = await _open(client, incident)
     children = described.raw_description.pending_children if described else ()
-    return next((child.workflow_id for child in children), run_id(incident))
+    runs = (child.workflow_id for child in children if child.workflow_type_name == REMEDIATION_WORKFLOW)
+    return next(runs, run_id(incident))
 
 
 async def _open(client: Client, incident: str) -> WorkflowExecutionDescription | None:
