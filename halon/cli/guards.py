@@ -43,7 +43,7 @@ breakers = typer.Typer(
 def guards(context: typer.Context, *, json: Json = False) -> None:
     """Show what stops automation now: pauses, freezes, a storm, locks, circuit breakers, rates and budgets."""
     settings = settings_of(context)
-    found = asyncio.run(_now(settings, Freezes(settings.freeze)))
+    found = asyncio.run(_now(settings, Freezes(settings.freeze, readable=False)))
     if json:
         say_json(found.to_json())
         return
