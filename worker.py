@@ -79,8 +79,8 @@ def build(  # what a worker is made of
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
-        *Aftermaths(client).activities(),
         *people.activities(),
+        *Aftermaths(client).activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(

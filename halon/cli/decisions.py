@@ -19,11 +19,11 @@ from halon.contracts.people import Method, Principal
 from halon.contracts.run import Decide
 from halon.errors import InvalidInput, Misconfigured
 from halon.operations.answering import answering
+from halon.operations.decisions import asked, run_of
 from halon.operations.decisions import cancel as cancel_run
 from halon.operations.decisions import decide as hand_in
-from halon.operations.lookup import current_run, full_id, open_id
-from halon.operations.sealing import meant, sealed
-from halon.operations.showing import run_status
+from halon.operations.lookup import full_id, open_id
+from halon.operations.sealing import sealed
 from halon.settings import Settings, os_user, own_key
 from halon.store.store import open_store
 
@@ -123,11 +123,10 @@ async def decide(settings: Settings, incident: str, given: Decide, key: Path | N
     if sealer is None:
         return whole, await hand_in(client, whole, given)
     who = Principal(person=_owner(settings, sealer, given.by), method=Method.KEY)
-    async with answering(f"the run of incident {whole}"):
-        run = await current_run(client, whole)
-        gate = meant(await run_status(client, run), given)
+    run = await run_of(client, whole)
+    gate = await asked(client, run, given.step, given.plan)
     exact = given.model_copy(update={"step": gate.step, "plan": gate.digest})
-    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run)
+    return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run=run)
 
 
 def _sealer(key: Path) -> Sealer:
