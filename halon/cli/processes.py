@@ -25,8 +25,10 @@ from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
 from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app, utc_now
+from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
+from halon.gateway.links import add_links
 from halon.gateway.serve import server
 from halon.operations.denials import Guard
 from halon.operations.rights import rights_of
@@ -88,7 +90,9 @@ async def serve_gateway(settings: Settings) -> None:
                 settings.gateway.dispatch_timeout,
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
-            install(app, _api(settings, installed, store, client))
+            parts = _api(settings, installed, store, client)
+            add_console(app, parts, install(app, parts))
+            add_links(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
