@@ -34,6 +34,8 @@ FAILED = 1
 WRONG_CALL = 2
 INTERRUPTED = 130
 
+_PYDANTIC_SAYS = ": Value error, "
+"""How Typer passes on what is wrong with the value of an option; the words after it are meant for people."""
 _RUNNING, _OPERATING, _WRITING = "Run Halon", "Work with incidents", "Write playbooks"
 _GUARDING = "Stop automation, and let it go on"
 
@@ -140,8 +142,10 @@ def _usage(error: TyperException) -> int:
     if message.lstrip().startswith("Usage:"):  # called without a command: the message is the help
         sys.stderr.write(f"{message}\n")
         return WRONG_CALL
+    if not message.strip():  # the same of a group: its help is on standard output already
+        return WRONG_CALL
     context = getattr(error, "ctx", None)
-    note(message, style="red", label="error")
+    note(message.replace(_PYDANTIC_SAYS, ": "), style="red", label="error")
     note(f"see `{context.command_path if context else 'halon'} --help`", style="dim", label="help")
     return error.exit_code
 

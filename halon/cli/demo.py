@@ -18,23 +18,24 @@ class Approval(StrEnum):
 
 
 class _Story(Protocol):
-    def run(self, *, approve: bool, keep: bool) -> int: ...
+    def run(self, *, approve: bool, keep: bool, json: bool) -> int: ...
 
 
 def demo(
     *,
     approve: Annotated[Approval, typer.Option("--approve", help="Who approves: you, or nobody at all.")] = Approval.ASK,
     keep: Annotated[bool, flag("--keep", help="Go on running afterwards, to look around; Ctrl-C ends it.")] = False,
+    json: Annotated[bool, flag("--json", help="Write how it ended as JSON.")] = False,
 ) -> None:
     """Show it: a bad release crash-loops in a demonstration cluster, and you approve that it is rolled back.
 
     Everything is real but the cluster, and runs on this machine, in a temporary directory: Temporal with its web UI,
     the gateway, a worker, and a small Kubernetes API. Nothing is left afterwards. Exits with 1 unless the outcome is
-    `remediated`.
+    `remediated`. With `--json` the story is told on standard error, and its end written to standard output.
 
     Example: halon demo --approve auto
     """
-    code = _story().run(approve=approve is Approval.AUTO, keep=keep)
+    code = _story().run(approve=approve is Approval.AUTO, keep=keep, json=json)
     if code:
         raise typer.Exit(code)
 

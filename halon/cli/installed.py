@@ -40,7 +40,11 @@ def repertoire(settings: Settings) -> Repertoire:
         Misconfigured: an action's file is wrong, or whom to tell.
         NotFound: a path does not exist.
     """
-    installed = installation(settings)
+    return repertoire_of(installation(settings))
+
+
+def repertoire_of(installed: Installation) -> Repertoire:
+    """Give what of it can be started by hand."""
     catalogue = installed.catalogue
     return Repertoire(
         catalogue.playbooks, installed.registry.effects, bool(catalogue.problems), communication_of(settings)

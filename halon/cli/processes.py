@@ -7,6 +7,7 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache, partial
 
 import structlog
 from temporalio.client import Client
@@ -14,18 +15,29 @@ from temporalio.service import RPCError
 
 import worker
 from halon.cli.connections import connected, temporal_config
-from halon.cli.installed import installation
+from halon.cli.installed import Installation, installation, repertoire_of
+from halon.clients.calendars import Freezes
 from halon.clients.environment import open_env
+from halon.clients.ledger import LedgerClient
+from halon.clients.roster import Roster, roster_of
+from halon.clients.seals import sealer
 from halon.clients.telling import communication_of
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
-from halon.gateway.app import create_app
+from halon.gateway.api.app import install
+from halon.gateway.api.parts import Parts
+from halon.gateway.app import create_app, utc_now
+from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
+from halon.gateway.identity import Identity, operator_of
+from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.operations.denials import Guard
+from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
 from halon.settings import Settings
 from halon.store.evidence import EvidenceDirectory
-from halon.store.store import open_store
+from halon.store.store import Store, open_store
 from halon.telemetry import Telemetry, setup
 
 _TRY = timedelta(seconds=10)
@@ -70,7 +82,7 @@ async def serve_gateway(settings: Settings) -> None:
     with _stopping(), _telemetry("gateway", settings) as telemetry:
         installed = installation(settings)
         _report(installed.catalogue)
-        async with open_store(settings) as store:
+        async with open_store(settings) as store, roster_of(settings, utc_now) as roster:
             client = await connect_later(temporal_config(settings), plugins=telemetry.temporal_plugins())
             dispatcher = TemporalDispatcher(
                 client,
@@ -81,11 +93,30 @@ async def serve_gateway(settings: Settings) -> None:
                 communication=communication_of(settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
+            parts = _api(settings, installed, store, client, roster)
+            add_console(app, parts, install(app, parts))
+            add_links(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
                 await server(app, settings.gateway).serve(sockets=[listener])
     log.info("gateway.stopped")
+
+
+def _api(settings: Settings, installed: Installation, store: Store, client: Client, roster: Roster) -> Parts:
+    """What the API is made of. What alerts do not need is only asked for when it is used."""
+    return Parts(
+        settings=settings,
+        identity=Identity(settings, operator_of(settings)),
+        guard=Guard(Rights(roster, settings.environment, utc_now), store, utc_now),
+        store=store,
+        client=client,
+        ledger=LedgerClient(client, settings.temporal.task_queue),
+        repertoire=repertoire_of(installed),
+        sealer=cache(partial(sealer, settings)),
+        freezes=cache(partial(Freezes, settings.freeze)),
+        clock=utc_now,
+    )
 
 
 async def _reached(settings: Settings, telemetry: Telemetry, stop: asyncio.Event) -> Client | None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from halon.cli.engine import Engine, running
 from halon.cli.invocation import Invocation, settings_of
 from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, say_whole, styled
+from halon.clients.tokens import operator_token_file
 from halon.errors import Misconfigured
 from halon.settings import Settings
 from halon.settings.model import Source
@@ -84,6 +86,7 @@ async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
                     "temporal": engine.address,
                     "ui": engine.ui_url,
                     "gateway": engine.gateway_url,
+                    "console": _console(settings, engine),
                     "data_dir": str(settings.data_dir),
                     "alerts": {name: _webhook(engine, name) for name in settings.gateway.sources},
                 }
@@ -101,6 +104,8 @@ def _tell(settings: Settings, engine: Engine) -> None:
     _fact("web UI", engine.ui_url)
     _fact("temporal", f"{engine.address}, namespace default")
     _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
+    _fact("API", _how_to_ask(settings, engine))
+    _fact("console", _console(settings, engine), "green")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))
@@ -112,8 +117,31 @@ def _tell(settings: Settings, engine: Engine) -> None:
     say(Text("  Ctrl-C stops everything; the data stay", style="dim"), "")
 
 
+def _console(settings: Settings, engine: Engine) -> str:
+    """Where the pages are. While nobody is named, the address signs in whoever reads it here, once."""
+    from halon.clients.seals import sealer  # noqa: PLC0415  # a tenth of a second of imports, which `--help` needs not
+    from halon.gateway.console.links import LINK_KEY, Links  # noqa: PLC0415  # as above
+    from halon.gateway.identity import operator_of, the_operator  # noqa: PLC0415  # as above
+
+    page = f"{engine.gateway_url}/console/"
+    if operator_of(settings) is None:
+        return page
+    key = sealer(settings).derived(LINK_KEY)
+    return f"{page}sign-in?link={Links(lambda: key).make(the_operator(), datetime.now(UTC))}"
+
+
 def _fact(name: str, value: str, style: str = "") -> None:
     say_whole(Text.assemble((f"  {name:<10} ", "dim"), styled(value, style)))
+
+
+def _how_to_ask(settings: Settings, engine: Engine) -> str:
+    """Say who may use the API, and how one asks who one is."""
+    if settings.people or settings.auth.oidc:
+        return f"{engine.gateway_url}/v1 for the people of halon.yaml, with a token of theirs"
+    file = operator_token_file(settings.data_dir)
+    return (
+        f"curl -H \"Authorization: Bearer $(cat '{file}')\" {engine.gateway_url}/v1/me  (that token may do everything)"
+    )
 
 
 def _webhook(engine: Engine, source: str) -> str:

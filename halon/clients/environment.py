@@ -27,13 +27,12 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         for name, one in settings.kubernetes.clusters.items()
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
-    prometheus = _prometheus(settings.prometheus)
-    groups = OnCall(settings)
+    prometheus, on_call = _prometheus(settings.prometheus), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify)
     try:
-        yield Env(kubernetes, prometheus, checker, notifier, groups, *more)
+        yield Env(on_call, kubernetes, prometheus, checker, notifier, *more)
     finally:
-        await groups.close()
+        await on_call.close()
         await prometheus.close()
         await kubernetes.close()
 

@@ -27,6 +27,17 @@ SEARCH_ATTRIBUTES: dict[str, "IndexedValueType.ValueType"] = {
     SearchAttribute.WAITING: BOOL,
 }
 
+_TLS_AT_ONE_SIDE = "what answers is not a Temporal frontend, or only one side speaks TLS (`temporal.tls`)"
+_MEANINGS = {
+    "ConnectionRefused": "the connection is refused, so nothing listens there",
+    "dns error": "the name of the host is not known",
+    "InvalidCertificate": "its certificate is not one that is trusted here (`temporal.tls`)",
+    "InvalidMessage": _TLS_AT_ONE_SIDE,
+    "http2 error": _TLS_AT_ONE_SIDE,
+    "broken pipe": _TLS_AT_ONE_SIDE,
+    "TimeoutExpired": "the connection is taken, but no answer comes",
+}
+"""What the words of the SDK's transport, which are for its developers, mean to the one who wrote the address."""
 _FIRST_PAUSE = timedelta(milliseconds=50)
 _LAST_PAUSE = timedelta(seconds=2)
 
@@ -52,23 +63,33 @@ async def connect(config: TemporalConfig, *, patience: timedelta, plugins: Seque
     deadline, pause = loop.time() + patience.total_seconds(), _FIRST_PAUSE
     while True:
         try:
-            return await Client.connect(
-                config.address,
-                namespace=config.namespace,
-                api_key=config.api_key,
-                tls=config.tls,
-                data_converter=pydantic_data_converter,
-                plugins=plugins,
-            )
+            # For a peer that says nothing the SDK waits half a minute, and without end when TLS is wanted.
+            async with asyncio.timeout_at(deadline):
+                return await Client.connect(
+                    config.address,
+                    namespace=config.namespace,
+                    api_key=config.api_key,
+                    tls=config.tls,
+                    data_converter=pydantic_data_converter,
+                    plugins=plugins,
+                )
         except RPCError as error:
             _give_up_if_final(config, error)
             reason = str(error)
         except RuntimeError as error:
-            reason = str(error)
+            reason = why_unreachable(error)
+        except TimeoutError:
+            reason = _MEANINGS["TimeoutExpired"]
         if loop.time() + pause.total_seconds() > deadline:
             raise TransientError(f"Temporal at {config.address} does not answer: {reason}")
         await asyncio.sleep(pause.total_seconds())
         pause = min(pause * 2, _LAST_PAUSE)
+
+
+def why_unreachable(error: RuntimeError) -> str:
+    """Say for people why the SDK's client could not connect."""
+    words = str(error)
+    return next((meaning for sign, meaning in _MEANINGS.items() if sign in words), words)
 
 
 async def connect_later(config: TemporalConfig, *, plugins: Sequence[Plugin] = ()) -> Client:

@@ -44,7 +44,7 @@ def resolve_inputs(book: Playbook, given: JsonObject, scope: Scope, now: datetim
     values: dict[str, Any] = {}
     for name, declared in book.inputs.items():
         value: Any = given[name] if name in given else _default(name, declared, scope, now, values)
-        values[name] = _checked(name, declared, value)
+        values[name] = checked_input(name, declared, value)
     return values
 
 
@@ -59,7 +59,12 @@ def _default(name: str, declared: Input, scope: Scope, now: datetime, earlier: d
         ) from failure
 
 
-def _checked(name: str, declared: Input, value: Any) -> Any:
+def checked_input(name: str, declared: Input, value: Any) -> Any:
+    """Give the value of an input as expressions see it.
+
+    Raises:
+        StepFailed: it is not of the declared type, or not one that may be.
+    """
     place = f"inputs.{name}"
     if value is None:
         if declared.required:

@@ -21,6 +21,7 @@ from halon.core.runtime import Event, Gate
 
 MAX_LINES = 40
 MAX_CELL = 300
+MAX_PEOPLE = 20
 COUNTS_A_RECORD = 400
 """Episodes whose repeats one record of the audit tells: what a record holds is bounded."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
@@ -58,35 +59,49 @@ def _row(*cells: str) -> str:
 
 
 def gate_text(gate: Gate, workflow_id: str, approved_by: Sequence[str]) -> str:
-    """The question, the plans, and every way to answer it."""
-    who = ", ".join(gate.approve.from_) or "anyone who may decide"
-    short = gate.digest[:12]
-    by = json.dumps({"by": "you@example.com", "plan": short})
-    lines = [
-        f"## Waiting for a decision: {plain(gate.step)}",
-        "",
-        f"From {plain(who)}; {gate.approve.quorum} needed, {len(approved_by)} given"
-        + (f" ({plain(', '.join(approved_by))})" if approved_by else "")
-        + f"; asked {gate.asked_at:%Y-%m-%d %H:%M:%S} UTC, expires after {format_duration(gate.approve.within)}.",
-        "",
-    ]
+    """The question, whom it is put to, the plans, and every way to answer it."""
+    given = f" ({plain(', '.join(approved_by))})" if approved_by else ""
+    expires = gate.asked_at + gate.approve.within
+    votes = f"{gate.approve.quorum} needed, {len(approved_by)} given{given}"
+    asked, ends = f"asked {gate.asked_at:%Y-%m-%d %H:%M:%S} UTC", f"expires {expires:%Y-%m-%d %H:%M:%S} UTC"
+    times = f"{asked}, {ends}, after {format_duration(gate.approve.within)}"
+    lines = [f"## Waiting for a decision: {plain(gate.step)}", "", f"From {_asked(gate)}; {votes}; {times}.", ""]
+    lines += [f"- Not reached: {plain(one)}" for one in gate.electorate.missing]
     if gate.approve.message:
         lines += [plain(gate.approve.message, 1000), ""]
     for plan in gate.plans:
         lines.append(plan_table(plan))
     lines += [f"- Not planned yet, asked for in its turn: {plain(reason)}" for reason in gate.unplanned]
-    lines += [
-        "",
-        "### How to decide",
-        "",
+    return "\n".join([*lines, "", "### How to decide", "", *_ways(gate, workflow_id), ""])
+
+
+def _asked(gate: Gate) -> str:
+    who = ", ".join(gate.approve.from_) or "anyone who may decide"
+    people = [one.person for one in gate.electorate.electors][:MAX_PEOPLE]
+    more = len(gate.electorate.electors) - len(people)
+    return plain(f"{who}: {', '.join(people)}{f' and {more} more' if more else ''}" if people else who)
+
+
+def _ways(gate: Gate, workflow_id: str) -> list[str]:
+    """Say how to decide. Where names that are only claimed do not count, the ways that only claim one are left out."""
+    short, asked = gate.digest[:12], gate.electorate
+    incident = incident_of(workflow_id)
+    by = json.dumps({"by": "you@example.com", "plan": short})
+    lines = [f"- In the console: {asked.console}"] if asked.console else []
+    if asked.trust == "signed":
+        return [
+            *lines,
+            f"- `halon approve {incident} --plan {short} --key FILE` or `halon deny …`, with a key of yours.",
+            "- Decisions that are sent from here only claim a name: they are recorded, and do not count.",
+        ]
+    return [
+        *lines,
         "- Here: *More Actions* → *Send an Update* → `decide`, with input",
         f'  `{{"verdict": "approve", "by": "you@example.com", "plan": "{short}"}}` (or `"verdict": "deny"`).',
         f"- Here, without an answer: *More Actions* → *Send a Signal* → `approve` or `deny`, with input `{by}`.",
-        f"- `halon approve {incident_of(workflow_id)} --by you@example.com --plan {short}` or `halon deny …`",
+        f"- `halon approve {incident} --by you@example.com --plan {short}` or `halon deny …`",
         f"- `temporal workflow signal --workflow-id {workflow_id} --name approve --input '{by}'`",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def repeat_events(counts: Mapping[str, int]) -> list[Event]:

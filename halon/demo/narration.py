@@ -141,6 +141,16 @@ def closing(shown: Shown, report: VerifyReport) -> None:
     say(Text.assemble("outcome     ", outcome, styled(text)))
 
 
+def result(shown: Shown, report: VerifyReport) -> JsonObject:
+    """Give how it ended, for programs."""
+    return {
+        "incident": shown.row.id,
+        "outcome": shown.row.outcome,
+        "reason": shown.row.reason,
+        "audit": {"ok": report.ok, "records": report.records, "anchor": report.anchor},
+    }
+
+
 def keeps(engine: Engine) -> None:
     """Say that everything goes on running."""
     say("", Text(f"Everything keeps running: look around at {engine.ui_url}. Ctrl-C ends it.", style="bold"))

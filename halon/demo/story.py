@@ -4,20 +4,24 @@ Nothing here knows how it ends: what is shown is read from the store and from th
 """
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
 import worker
 from halon.cli.decisions import decide
 from halon.cli.engine import Engine, running
+from halon.cli.output import say_json
 from halon.cli.show import look
 from halon.clients.embedded import free_port
 from halon.contracts.audit import AuditKind
@@ -40,17 +44,30 @@ _BY_SIGNAL = 128
 _LOOK = timedelta(milliseconds=200)
 
 
-def run(*, approve: bool, keep: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How it is to be told."""
+
+    approve: bool
+    keep: bool
+    result: TextIO | None
+    """Where its end goes as JSON."""
+
+
+def run(*, approve: bool, keep: bool, json: bool) -> int:
     """Tell the story; gives the exit code, 0 when the remediation ended as `remediated`.
 
-    With `approve` nobody is asked. With `keep` everything goes on running afterwards, until Ctrl-C.
+    With `approve` nobody is asked. With `keep` everything goes on running afterwards, until Ctrl-C. With `json` the
+    story is for standard error, and its end for standard output.
     """
-    return asyncio.run(_until_told_to_end(approve=approve, keep=keep))
+    wanted = _Wanted(approve=approve, keep=keep, result=sys.stdout if json else None)
+    with contextlib.redirect_stdout(sys.stderr if json else sys.stdout):
+        return asyncio.run(_until_told_to_end(wanted))
 
 
-async def _until_told_to_end(*, approve: bool, keep: bool) -> int:
+async def _until_told_to_end(wanted: _Wanted) -> int:
     """Tell it, until Ctrl-C or SIGTERM; then put everything away, however often that comes again."""
-    telling = asyncio.create_task(_stage(approve=approve, keep=keep))
+    telling = asyncio.create_task(_stage(wanted))
     ended_by: list[signal.Signals] = []
 
     def end(number: signal.Signals) -> None:
@@ -68,12 +85,12 @@ async def _until_told_to_end(*, approve: bool, keep: bool) -> int:
         return _BY_SIGNAL + ended_by[0]
 
 
-async def _stage(*, approve: bool, keep: bool) -> int:
+async def _stage(wanted: _Wanted) -> int:
     """Tell it in a directory of its own, which stays only when something went wrong."""
     directory = Path(tempfile.mkdtemp(prefix="halon-demo-"))
     failed = True
     try:
-        code = await _staged(directory, approve=approve, keep=keep)
+        code = await _staged(directory, wanted)
         failed = code != 0
     except asyncio.CancelledError:
         failed = False
@@ -86,7 +103,7 @@ async def _stage(*, approve: bool, keep: bool) -> int:
     return code
 
 
-async def _staged(directory: Path, *, approve: bool, keep: bool) -> int:
+async def _staged(directory: Path, wanted: _Wanted) -> int:
     """Set everything up, tell the story, and put everything away."""
     async with DemoCluster() as cluster:
         token = secrets.token_urlsafe(24)
@@ -97,8 +114,8 @@ async def _staged(directory: Path, *, approve: bool, keep: bool) -> int:
         async with running(settings, config, json=False, logs=directory) as engine:
             try:
                 play = _Play(settings, config, engine, cluster, token)
-                code = await _or_failure(engine, play.told(approve=approve))
-                if keep:
+                code = await _or_failure(engine, play.told(wanted))
+                if wanted.keep:
                     narration.keeps(engine)
                     await engine.failed()
             finally:
@@ -155,7 +172,7 @@ class _Play:
     cluster: DemoCluster
     token: str
 
-    async def told(self, *, approve: bool) -> int:
+    async def told(self, wanted: _Wanted) -> int:
         """Tell it from the first release to the proof of the audit chain; gives the exit code."""
         narration.scenery(self.engine, self.config, self.cluster)
         await scene.release(self.cluster)
@@ -166,11 +183,14 @@ class _Play:
         url = f"{self.engine.gateway_url}/v1/alerts/{SOURCE}"
         answer = await scene.send(url, self.token, body)
         narration.alert_sent(url, body, answer)
-        shown = await self._watched(await self._incident(), approve=approve)
+        shown = await self._watched(await self._incident(), approve=wanted.approve)
         narration.cluster_now(self.cluster, "The cluster now")
         async with open_store(self.settings) as store:
             report = await store.audit.verify()
         narration.closing(shown, report)
+        if wanted.result is not None:
+            with contextlib.redirect_stdout(wanted.result):
+                say_json(narration.result(shown, report))
         return 0 if shown.row.outcome == Outcome.REMEDIATED and report.ok else 1
 
     async def _incident(self) -> str:

@@ -13,6 +13,7 @@ from temporalio.client import Client  # the gateway is no workflow
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from halon.clients.temporal import why_unreachable
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.communication import Communication
 from halon.contracts.incident import MAX_BATCH, AlertBatch
@@ -258,7 +259,9 @@ def _translated(error: RPCError) -> TransientError | PermanentError:
 
 
 def _unreachable(error: RuntimeError) -> TransientError:
-    return TransientError(f"Temporal cannot be reached: {cut_text(str(error), 200)}", retry_after=_RETRY_AFTER)
+    return TransientError(
+        f"Temporal cannot be reached: {cut_text(why_unreachable(error), 200)}", retry_after=_RETRY_AFTER
+    )
 
 
 def _no_namespace(error: RPCError) -> bool:

@@ -9,22 +9,24 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import Request
 from opentelemetry import metrics
 
 from halon.clients.oidc import Provider
+from halon.clients.oncall import directory_of
 from halon.clients.tokens import PREFIX, Tokens, operator_token
-from halon.contracts.base import is_list
+from halon.contracts.base import digest, is_list
 from halon.contracts.people import MAX_GROUPS, Method, Principal
 from halon.core.directory import Directory
-from halon.errors import InvalidInput, TransientError
+from halon.errors import InvalidInput, Misconfigured, TransientError
 from halon.gateway.problems import Refusal, retry_after
-from halon.operations.rights import directory_of
 from halon.settings import Settings, os_user
 from halon.settings.auth import OidcSettings
 
 MAX_NAME = 320
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="halon"'}
+log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _attempts = _meter.create_counter(
     "halon.gateway.authentications", description="Requests of people, by method and whether they proved who they are"
@@ -34,17 +36,13 @@ _attempts = _meter.create_counter(
 class Identity:
     """Finds out who asks."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Make it ready. Without people and without a provider, the operator's token is made.
-
-        Raises:
-            Misconfigured: the operator's token cannot be kept.
-        """
+    def __init__(self, settings: Settings, operator: str | None) -> None:
+        """Make it ready. `operator` is the token of whoever runs this installation, where there is one."""
         self._directory = directory_of(settings)
         self._tokens = Tokens(settings.people)
         self._oidc = settings.auth.oidc
-        self._provider = None if self._oidc is None else Provider(self._oidc)
-        self._operator = operator_token(settings.data_dir) if has_operator(settings) else None
+        self.provider = None if self._oidc is None else Provider(self._oidc)
+        self._operator = operator
 
     async def of(self, request: Request) -> Principal:
         """Give who asks.
@@ -55,6 +53,7 @@ class Identity:
         given = request.headers.getlist("authorization")
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
+            _attempts.add(1, {"method": "none", "result": HTTPStatus.UNAUTHORIZED.phrase.lower()})
             raise _unauthorized("say who you are: `Authorization: Bearer TOKEN`, once")
         return await self.of_token(token.strip())
 
@@ -74,6 +73,27 @@ class Identity:
         _attempts.add(1, {"method": method.value, "result": "ok"})
         return found
 
+    def vouched(self, claims: Mapping[str, Any]) -> Principal:
+        """Give whom proven claims mean.
+
+        Raises:
+            InvalidInput: they name nobody.
+        """
+        if self._oidc is None:
+            raise InvalidInput("halon.yaml names no identity provider")
+        return principal_of(claims, self._oidc, self._directory)
+
+    def rests_on(self, principal: Principal) -> str | None:
+        """Give a digest of what somebody's proof rests on now; None when it would prove nothing any more."""
+        if principal.method is Method.OPERATOR and self._operator is not None:
+            return digest(["operator", self._operator])
+        if principal.method is Method.OIDC and self._oidc is not None:
+            return digest(["oidc", self._oidc.issuer])
+        person = self._directory.people.get(principal.person)
+        if principal.method is Method.TOKEN and person is not None and person.tokens:
+            return digest(["token", *person.tokens])
+        return None
+
     def knows(self, principal: Principal) -> bool:
         """Whether they are a person of `halon.yaml`."""
         return principal.person in self._directory.people
@@ -83,14 +103,14 @@ class Identity:
         if owner is not None:
             return Principal(person=owner, method=Method.TOKEN)
         if self._operator is not None and hmac.compare_digest(token.encode(), self._operator.encode()):
-            return Principal(person=os_user() or "operator", method=Method.OPERATOR)
+            return the_operator()
         raise _unauthorized("this token is nobody's: `halon token new` makes one, and halon.yaml names its hash")
 
     async def _vouched(self, token: str) -> Principal:
-        if self._oidc is None or self._provider is None:
+        if self._oidc is None or self.provider is None:
             raise _unauthorized("this token is none of Halon's, and halon.yaml names no identity provider")
         try:
-            return principal_of(await self._provider.claims(token), self._oidc, self._directory)
+            return principal_of(await self.provider.claims(token), self._oidc, self._directory)
         except InvalidInput as error:
             raise _unauthorized(str(error), invalid=True) from error
         except TransientError as error:
@@ -116,9 +136,23 @@ def principal_of(claims: Mapping[str, Any], settings: OidcSettings, directory: D
     return Principal(person=person, method=Method.OIDC, groups=tuple(sorted(groups))[:MAX_GROUPS])
 
 
-def has_operator(settings: Settings) -> bool:
-    """Whether whoever runs this installation has a token that may do everything: as long as nobody is named."""
-    return not settings.people and settings.auth.oidc is None
+def the_operator() -> Principal:
+    """Give whoever runs this installation."""
+    return Principal(person=os_user() or "operator", method=Method.OPERATOR)
+
+
+def operator_of(settings: Settings) -> str | None:
+    """Give the token of whoever runs this installation, made when there is none; None once somebody is named.
+
+    A gateway that cannot keep one takes alerts all the same.
+    """
+    if settings.people or settings.auth.oidc is not None:
+        return None
+    try:
+        return operator_token(settings.data_dir)
+    except Misconfigured as error:
+        log.warning("operator.no_token", reason=str(error))
+        return None
 
 
 def _named(claims: Mapping[str, Any], claim: str) -> str:

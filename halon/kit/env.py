@@ -21,17 +21,17 @@ class Env:
         self.now = now
         """The time for read actions, such as for an age. A change gets its time from the plan's request."""
 
-    def find(self, kind: type[T]) -> T | None:
-        """Give the client of this type, or None when this worker has none."""
-        return next((client for client in self._clients if isinstance(client, kind)), None)
-
     def get(self, kind: type[T]) -> T:
         """Give the client of this type (or of a subclass).
 
         Raises:
             Misconfigured: this worker has none.
         """
-        client = self.find(kind)
-        if client is not None:
-            return client
+        found = self.find(kind)
+        if found is not None:
+            return found
         raise Misconfigured(f"this worker has no {kind.__name__}: configure it in halon.yaml")
+
+    def find(self, kind: type[T]) -> T | None:
+        """Give the client of this type (or of a subclass), None when there is none."""
+        return next((client for client in self._clients if isinstance(client, kind)), None)

@@ -1,11 +1,14 @@
 """Starting a playbook by hand, as an incident of its own."""
 
+import contextlib
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from halon.contracts.alert import Alert
 from halon.contracts.base import JsonObject
@@ -20,6 +23,9 @@ from halon.documents import nearest
 from halon.errors import InvalidInput
 from halon.operations.answering import answering
 from halon.redaction import cut_text
+
+_TAIL = 10
+"""Hex digits that tell one run of a playbook from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Start:
     inputs: JsonObject
     alerts: Sequence[Alert] = ()
     dry_run: bool = False
+    key: str = ""
+    """Names this start: the same key is the same run. Empty: a run of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ class Order:
 def order(repertoire: Repertoire, playbook: Playbook, start: Start) -> Order:
     """Make an order, under ids of its own. Its inputs are checked already."""
     name = playbook.metadata.name
-    group = f"{name}-{secrets.token_hex(5)}"
+    tail = hashlib.sha256(f"{start.by}/{start.key}".encode()).hexdigest()[:_TAIL] if start.key else ""
+    group = f"{name}-{tail or secrets.token_hex(_TAIL // 2)}"
     known, effects = repertoire.playbooks, repertoire.effects
     given = incident_input(group, playbook, known, effects, repertoire.communication).model_copy(
         update={"started_by": start.by, "dry_run": start.dry_run, "inputs": start.inputs}
@@ -87,16 +96,18 @@ async def carry_out(client: Client, task_queue: str, wanted: Order) -> "Workflow
     """
     playbook = wanted.given.playbook
     async with answering(f"the start of {wanted.incident}"):
-        await client.start_workflow(
-            INCIDENT_WORKFLOW,
-            wanted.given,
-            id=wanted.given.group,
-            task_queue=task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # the only one that a start with a signal takes
-            start_signal=ALERTS_SIGNAL if wanted.alerts else None,
-            start_signal_args=[AlertBatch(alerts=tuple(wanted.alerts))] if wanted.alerts else [],
-            memo={"playbook": playbook.metadata.name, "playbook_digest": playbook.digest},
-            static_summary=cut_text(playbook.metadata.title, 190),
-            static_details=f"Started by hand by {wanted.given.started_by}",
-        )
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                INCIDENT_WORKFLOW,
+                wanted.given,
+                id=wanted.given.group,
+                task_queue=task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # all that a start with a signal takes
+                start_signal=ALERTS_SIGNAL if wanted.alerts else None,
+                start_signal_args=[AlertBatch(alerts=tuple(wanted.alerts))] if wanted.alerts else [],
+                memo={"playbook": playbook.metadata.name, "playbook_digest": playbook.digest},
+                static_summary=cut_text(playbook.metadata.title, 190),
+                static_details=f"Started by hand by {wanted.given.started_by}",
+            )
     return client.get_workflow_handle(wanted.given.group, result_type=IncidentResult)

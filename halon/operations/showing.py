@@ -96,7 +96,7 @@ async def _live(connect: Connect, row: IncidentRow) -> tuple[RunStatus | None, s
     try:
         client = await connect()
         async with answering(f"the run of incident {row.id}"):
-            return await _status(client, row.id), ""
+            return await run_status(client, await current_run(client, row.id)), ""
     except NotFound:
         return None, ""  # it has not begun: the trigger waits for more alerts
     except TransientError as error:
@@ -110,9 +110,13 @@ async def _people(connect: Connect, row: IncidentRow) -> CoordinationStatus | No
         return None
 
 
-async def _status(client: Client, incident: str) -> RunStatus:
-    run = client.get_workflow_handle(await current_run(client, incident))
-    answer: RunStatus = await run.query(STATUS_QUERY, result_type=RunStatus)
+async def run_status(client: Client, run: str) -> RunStatus:
+    """Ask a run, by its workflow id, how it stands.
+
+    Raises:
+        RPCError: there is no such run, or Temporal does not answer.
+    """
+    answer: RunStatus = await client.get_workflow_handle(run).query(STATUS_QUERY, result_type=RunStatus)
     return answer
 
 

@@ -27,8 +27,14 @@ def load(text: str | bytes, file: str, actions: ActionSchemas) -> LoadResult:
         return LoadResult(file, None, _ordered(problems))
     playbook, wrong = check(document, Playbook)
     report = check_playbook(document, actions)
-    found = _ordered([*problems, *wrong, *report.problems])
+    found = _ordered([*problems, *_not_following(problems, [*wrong, *report.problems])])
     return LoadResult(file, None if found else playbook, found, document, report)
+
+
+def _not_following(unreadable: list[Problem], found: list[Problem]) -> list[Problem]:
+    """Leave out what is only said of what stands in the place of a value that could not be read."""
+    places = {(one.line, one.column) for one in unreadable}
+    return [one for one in found if (one.line, one.column) not in places or one.code == "extra_forbidden"]
 
 
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -24,7 +24,8 @@ from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
 
 MIB = 1024 * 1024
-Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+_LAST_PORT = 65535
+Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 """Names of sources, clusters and channels: lower case, digits, dashes."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -59,6 +60,13 @@ class TemporalSettings(Section):
     api_key: SecretRef | None = None
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
+
+    @field_validator("address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        if not 0 < int(address.rpartition(":")[2]) <= _LAST_PORT:
+            raise ValueError(f"a port is a number from 1 to {_LAST_PORT}")
+        return address
 
 
 class StoreSettings(Section):

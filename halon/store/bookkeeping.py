@@ -20,6 +20,9 @@ _opened = _meter.create_counter("halon.incidents.opened", description="Incidents
 _reopened = _meter.create_counter("halon.incidents.reopened", description="Incidents reopened, by playbook")
 _closed = _meter.create_counter("halon.incidents.closed", description="Incidents closed, by playbook and outcome")
 _finished = _meter.create_counter("halon.runs.finished", description="Runs finished, by playbook and outcome")
+_uncounted = _meter.create_counter(
+    "halon.decisions.refused", description="Decisions that did not count, by playbook and cause"
+)
 _ENDS = {AuditKind.INCIDENT_CLOSED: _closed, AuditKind.RUN_FINISHED: _finished}
 
 
@@ -73,6 +76,8 @@ def _count(record: AuditRecord) -> None:
         _opened.add(1, {"playbook": playbook})
     if record.kind is AuditKind.INCIDENT_REOPENED:
         _reopened.add(1, {"playbook": playbook})
+    if record.kind is AuditKind.DECISION_REFUSED:
+        _uncounted.add(1, {"playbook": playbook, "cause": str(record.data.get("cause", ""))})
     if record.kind in _ENDS:
         _ENDS[record.kind].add(1, {"playbook": playbook, "outcome": str(record.data.get("outcome", ""))})
 

@@ -9,7 +9,8 @@ from command import Shell, configure
 from halon.cli.app import app, execute
 
 COMMANDS = {
-    "setup", "worker", "gateway", "incidents", "show", "approve", "deny", "cancel", "run", "lint", "test", "schema",
+    "demo", "up", "setup", "worker", "gateway",
+    "incidents", "show", "approve", "deny", "cancel", "run", "lint", "test", "schema",
 }  # fmt: skip
 
 
@@ -26,13 +27,23 @@ def test_every_command_takes_json_and_explains_itself(capsys: pytest.CaptureFixt
     assert len(app.registered_commands) >= len(COMMANDS)
 
 
+@pytest.mark.parametrize("arguments", [[], ["audit"], ["breaker"]])
+def test_a_call_without_a_command_is_the_help_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert execute(arguments) == 2
+    said = capsys.readouterr()
+    assert "Usage: halon" in said.out
+    assert said.err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["incident"], "No such command 'incident'"),
         (["approve"], "Missing"),
         (["incidents", "--limit", "0"], "--limit"),
-        (["incidents", "--state", "asleep"], "asleep"),
+        (["incidents", "--state", "asleep"], "Invalid value for '--state': 'asleep' is not one of"),
         (["approve", "x-1-2", "--plan", "nothex"], "--plan"),
         (["approve", "x-1-2", "--by", "x" * 400], "--by"),
         (["run", "ask-frist"], "did you mean `ask-first`?"),

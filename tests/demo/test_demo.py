@@ -1,5 +1,6 @@
 """`halon demo` as a person runs it: to its end by itself, answered from another terminal, and interrupted anywhere."""
 
+import json
 import os
 import re
 import shlex
@@ -40,14 +41,15 @@ class Demo:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.log = directory.parent / "log"
+        self.log, self.result = directory.parent / "log", directory.parent / "result"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         environment = os.environ | {"TMPDIR": str(self.directory), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
         called = [sys.executable, "-m", "halon.cli", "demo", *options]
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(called, env=environment, stdout=output, stderr=output)  # noqa: S603  # our own
+        with self.log.open("wb") as told, self.result.open("wb") as result:
+            output = result if "--json" in options else told
+            self._process = subprocess.Popen(called, env=environment, stdout=output, stderr=told)  # noqa: S603  # our own
         return self._process
 
     def told(self, text: str, within: float = MINUTE) -> str:
@@ -96,9 +98,12 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 def test_unattended_it_remediates_within_a_minute_and_leaves_nothing(demo: Demo) -> None:
     began = time.monotonic()
-    process = demo.start("--approve", "auto")
+    process = demo.start("--approve", "auto", "--json")
     code = process.wait(timeout=MINUTE)
     story = demo.log.read_text()
+    ended = json.loads(demo.result.read_text())
+    assert (ended["outcome"], ended["audit"]["ok"]) == ("remediated", True)
+    assert ended["incident"] in story
     assert code == 0, story
     assert time.monotonic() - began < MINUTE
     place = 0

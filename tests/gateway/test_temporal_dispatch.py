@@ -171,7 +171,9 @@ async def test_a_server_that_is_there_is_ready(client: Client) -> None:
 async def test_a_server_that_is_gone_is_worth_another_try() -> None:
     client = await Client.connect("127.0.0.1:9", lazy=True, data_converter=pydantic_data_converter)
     one = dispatcher(client, timedelta(milliseconds=300))
-    with pytest.raises(TransientError, match="Temporal cannot be reached") as caught:
+    with pytest.raises(
+        TransientError, match="Temporal cannot be reached: the connection is refused, so nothing listens there"
+    ) as caught:
         await one.dispatch(group(alert(1)))
     assert caught.value.retry_after is not None
     with pytest.raises(TransientError, match="Temporal"):

@@ -79,6 +79,10 @@ SET = "  - {set: {x: '${{ %s }}'}}\n"
         ("  - {" + SCALE + " 101}}\n", "`replicas` must be at most 100"),
         ("  - {" + SCALE + " '${{ now }}'}}\n", "`replicas` must be a whole number, and this gives timestamp"),
         ("  - verify: {" + SCALE + " 1}}\n    until: ${{ true }}\n", "9:20: `verify` takes only actions that read"),
+        (
+            "  - {" + SCALE + " 1}, undo: {uses: prometheus.query, with: {query: up}}}\n",
+            "`undo` takes only actions that change something; prometheus.query is of effect `read`",
+        ),
         ("  - wait: 1m\n    undo: never\n", "10:5: `undo` is for changes, and this step changes nothing"),
         ("  - {id: a, wait: 1m}\n  - {id: a, wait: 1m}\n", "10:10: step id `a` is used already in line 9"),
         ("  - set: {a: 1}\n  - approve: {}\n", "10:5: this gate stands before nothing"),
@@ -167,6 +171,13 @@ def test_all_problems_of_shape_and_meaning_are_told_together(loaded: Load) -> No
         loaded, "  - {wait: soon}\n  - {uses: no.such}\n  - {set: {x: '${{ nope }}'}}\n  - {wait: 1m, tries: 3}\n"
     )
     assert [one.split(":")[0] for one in found] == ["9", "10", "11", "12"]
+
+
+@pytest.mark.parametrize("name", ["010", "99999999999999999999", "!!str up", "!!seq [up]", ".nan"])
+def test_what_cannot_be_read_is_told_once_and_nothing_is_said_of_its_type(loaded: Load, name: str) -> None:
+    found = said(loaded, f"  - wait: 1m\n    name: {name}\n")
+    assert len(found) == 1, found
+    assert found[0].startswith("10:11: ")
 
 
 def test_hostile_files_are_refused_quickly(loaded: Load) -> None:

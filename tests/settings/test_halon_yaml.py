@@ -125,6 +125,7 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
         ("kubernetes: {default: a}", "1:", "which is not under `clusters`"),
         ("temporal:\n  addres: x:1", "2:3", "address"),
         ("temporal: {address: localhost}", "1:", ""),
+        ("temporal:\n  address: 127.0.0.1:99999", "2:12", "a port is a number from 1 to 65535"),
         ("gateway: {port: 99999}", "1:", "at most"),
         ("gateway: {body_timeout: 10}", "1:", "duration"),
         ("a: 1\na: 2", "2:1", ""),
