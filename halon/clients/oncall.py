@@ -42,8 +42,7 @@ class OnCall:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._web = Web()
-        static = {name: group.members for name, group in settings.groups.items()}
-        self._named = Directory(settings.people, static, settings.roles)
+        self._named = directory_of(settings)
         schedules = ((name, schedule_of(name, group, self._web)) for name, group in settings.groups.items())
         self._schedules = {name: _Fresh(one, clock) for name, one in schedules if one is not None}
 
@@ -125,6 +124,18 @@ class OnCall:
             if found:
                 return found
         return set()
+
+
+def directory_of(settings: Settings) -> Directory:
+    """Give the people as `halon.yaml` alone names them.
+
+    A proof puts somebody only into groups that have no schedule: who is on call is for the schedule to say.
+    """
+    oidc = settings.auth.oidc
+    vouched = frozenset[str]() if oidc is None else frozenset(oidc.groups.values() or settings.groups)
+    scheduled = frozenset(name for name, group in settings.groups.items() if group.schedule)
+    groups = {name: group.members for name, group in settings.groups.items()}
+    return Directory(settings.people, groups, settings.roles, vouched - scheduled)
 
 
 def gap_of(shift: Shift) -> str:

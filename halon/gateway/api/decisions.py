@@ -10,6 +10,7 @@ from halon.contracts.base import Json, digest
 from halon.contracts.decision import Verdict
 from halon.contracts.people import Principal, Right
 from halon.contracts.run import Decide
+from halon.errors import Conflict, NotFound
 from halon.gateway.api.access import Access
 from halon.gateway.api.edge import PROBLEMS, Caller
 from halon.gateway.api.incidents import IncidentId
@@ -136,7 +137,10 @@ def add(router: APIRouter, parts: Parts, access: Access) -> Decisions:
     async def cancel(caller: Caller, incident: IncidentId, given: CancelRequest) -> CancelAnswer:  # pyright: ignore[reportUnusedFunction]  # registered
         row = await access.incident(caller, Right.RUN, incident, f"cancel incident {incident}")
         reason = f"{caller.person}: {given.comment}" if given.comment else caller.person
-        await decisions.cancel(parts.client, row.id, reason)
+        try:
+            await decisions.cancel(parts.client, row.id, reason)
+        except NotFound as error:
+            raise Conflict(str(error)) from error
         return CancelAnswer(incident=row.id, message=f"asked {row.id} to stop and undo")
 
     return desk
