@@ -217,7 +217,8 @@ class Coordination:
             severity=draft.severity,
             question=draft.question,
         )
-        await self._courier.tell(notice, draft.to, self._given.metadata.owner)
+        threads = self._coordinator.bulletin.threads.thread
+        await self._courier.tell(notice, draft.to, self._given.metadata.owner, threads)
 
     async def _update(self, state: ThreadState, news: Sequence[str], left_out: int) -> None:
         """Tell the incident's thread in one channel what is new."""

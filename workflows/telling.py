@@ -242,14 +242,19 @@ class Courier:
         """Take over what is known of earlier messages."""
         self._states = {(one.id, one.to): one for one in states}
 
-    async def tell(self, notice: Notice, to: Sequence[str], owner: str) -> None:
-        """Tell everybody whom these references mean now. Returns when each was told, or never will be."""
+    async def tell(
+        self, notice: Notice, to: Sequence[str], owner: str, threads: Callable[[str], str] = lambda _: ""
+    ) -> None:
+        """Tell everybody whom these references mean now. Returns when each was told, or never will be.
+
+        `threads` gives what names the incident's thread in a channel, where it has one.
+        """
         if self._under_way >= MAX_UNDER_WAY:
             self._event(AuditKind.NOTICE_DROPPED, notice, "", "too many messages are on their way already")
             return
         self._under_way += 1
         try:
-            await self._tell(notice, to, owner)
+            await self._tell(notice, to, owner, threads)
         finally:
             self._under_way -= 1
 
@@ -261,7 +266,7 @@ class Courier:
         finally:
             self._under_way -= 1
 
-    async def _tell(self, notice: Notice, to: Sequence[str], owner: str) -> None:
+    async def _tell(self, notice: Notice, to: Sequence[str], owner: str, threads: Callable[[str], str]) -> None:
         try:
             found: Recipients = await workflow.execute_activity(
                 RESOLVE,
@@ -277,7 +282,7 @@ class Courier:
             return
         for missing in found.missing:
             self._event(AuditKind.NOTICE_FAILED, notice, missing.partition(":")[0], missing)
-        deliveries = [asyncio.create_task(self._deliver(notice, one, "")) for one in found.found]
+        deliveries = [asyncio.create_task(self._deliver(notice, one, _thread(one, threads))) for one in found.found]
         for delivery in deliveries:
             await delivery
 
@@ -360,6 +365,10 @@ class Courier:
     def _event(self, kind: AuditKind, notice: Notice, to: str, how: str, channels: Sequence[str] = ()) -> None:
         facts: JsonObject = {"notice": notice.id, "kind": notice.kind, "to": to, "channels": list(channels)}
         self._on_event(Event(kind, f"{notice.title} → {to or 'nobody'}: {how}"[:1000], data=facts))
+
+
+def _thread(recipient: Recipient, threads: Callable[[str], str]) -> str:
+    return threads(recipient.channels[0]) if recipient.channels and not recipient.person else ""
 
 
 def reason_of(error: ActivityError) -> str:

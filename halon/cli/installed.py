@@ -40,11 +40,15 @@ def repertoire(settings: Settings) -> Repertoire:
         Misconfigured: an action's file is wrong, or whom to tell.
         NotFound: a path does not exist.
     """
-    return repertoire_of(installation(settings))
+    return repertoire_of(installation(settings), settings)
 
 
-def repertoire_of(installed: Installation) -> Repertoire:
-    """Give what of it can be started by hand."""
+def repertoire_of(installed: Installation, settings: Settings) -> Repertoire:
+    """Give what of it can be started by hand.
+
+    Raises:
+        Misconfigured: whom to tell is wrong.
+    """
     catalogue = installed.catalogue
     return Repertoire(
         catalogue.playbooks, installed.registry.effects, bool(catalogue.problems), communication_of(settings)

@@ -32,6 +32,7 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.gateway.slack import add_slack
 from halon.operations.denials import Guard
 from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
@@ -96,6 +97,7 @@ async def serve_gateway(settings: Settings) -> None:
             parts = _api(settings, installed, store, client, roster)
             add_console(app, parts, install(app, parts))
             add_links(app, parts)
+            add_slack(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
@@ -112,7 +114,7 @@ def _api(settings: Settings, installed: Installation, store: Store, client: Clie
         store=store,
         client=client,
         ledger=LedgerClient(client, settings.temporal.task_queue),
-        repertoire=repertoire_of(installed),
+        repertoire=repertoire_of(installed, settings),
         sealer=cache(partial(sealer, settings)),
         freezes=cache(partial(Freezes, settings.freeze)),
         clock=utc_now,

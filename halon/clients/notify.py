@@ -41,6 +41,8 @@ class Message:
     title: str
     body: str
     severity: Severity
+    end: str = ""
+    """What follows the body as it is: a link to answer by looks like a secret, and is one that the recipient needs."""
 
 
 class Notifier:
@@ -74,6 +76,7 @@ class Notifier:
             raise Misconfigured(_unknown(channel, sorted(self._channels)))
         title = redact_text(" ".join(message.title.split()), MAX_TITLE)
         body = redact_text(message.body.strip(), MAX_BODY) or title  # a service may refuse an empty body
+        body += f"\n\n{message.end}" if message.end else ""
         if not body:
             raise InvalidInput("a notification needs a title or a body")
         whole = Message(title, body, message.severity)

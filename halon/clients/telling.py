@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry import metrics
 from temporalio import activity
@@ -11,10 +11,14 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from halon.clients.asking import Asking
 from halon.clients.environment import notifier_of
+from halon.clients.links import link_maker
 from halon.clients.notify import Message, Notifier
 from halon.clients.oncall import OnCall
-from halon.clients.people import ENVIRONMENT
+from halon.clients.people import ENVIRONMENT, console_of
+from halon.clients.slack import Slack
+from halon.clients.slack_channel import SlackChannel
 from halon.clients.statuspage import StatusPage
 from halon.contracts.communication import CHANNEL, OWNER, Communication
 from halon.contracts.coordination import (
@@ -48,23 +52,6 @@ MAX_RECIPIENTS = 50
 _sent = metrics.get_meter("halon.telling").create_counter(
     "halon.notices", description="Messages to people, by kind and result"
 )
-
-
-class Threaded(Protocol):
-    """A channel whose messages can be continued and replaced, such as one in Slack."""
-
-    def takes(self, channel: str) -> bool:
-        """Whether the channel is one of these."""
-        ...
-
-    async def deliver(self, request: DeliverRequest) -> str:
-        """Tell, or continue the thread. Gives what names the thread.
-
-        Raises:
-            TransientError: it was not told; try again.
-            PermanentError: trying again cannot help.
-        """
-        ...
 
 
 def communication_of(settings: Settings) -> Communication | None:
@@ -104,7 +91,7 @@ class Telling:
         settings: Settings | None = None,
         *,
         groups: OnCall | None = None,
-        threaded: Threaded | None = None,
+        slack: Slack | None = None,
     ) -> None:
         """Check what the settings say.
 
@@ -117,7 +104,8 @@ class Telling:
         self._notifier: Notifier = notifier_of(self._settings.notify)
         self._damper = Damper(self._settings.communication.per_minute)
         self._groups = groups or OnCall(self._settings)
-        self._threaded = threaded
+        self._slack = SlackChannel(self._settings, slack)
+        self._asking = Asking(client, link_maker(self._settings))
         self._page = StatusPage(self._settings.communication.status_page)
 
     def activities(self) -> Sequence[Callable[..., Any]]:
@@ -195,16 +183,23 @@ class Telling:
             raise ApplicationError(str(error), type="permanent", non_retryable=True) from error
 
     async def _deliver(self, request: DeliverRequest, told: set[int]) -> str:
-        if self._threaded is not None and self._threaded.takes(request.channel):
-            return await self._threaded.deliver(request)
         notice = request.notice
+        asked = await self._asking.look(notice.question) if notice.question else None
+        if self._slack.takes(request.channel):
+            return await self._slack.deliver(request, asked, console_of(self._settings, notice.incident))
+        link = self._asking.link(asked, request.person) if asked else ""
+        ends = (
+            [f"Answer by {asked.until:%Y-%m-%d %H:%M} UTC; the link is yours alone: {link}"] if asked and link else []
+        )
+        console = console_of(self._settings, notice.incident) if notice.kind != "digest" else ""
+        ends += [*([f"Console: {console}"] if console else []), f"Notice {notice.id}"]
 
         def on_told(number: int) -> None:
             told.add(number)
             activity.heartbeat(sorted(told))
 
         title = f"[{notice.incident}] {notice.title}" if notice.kind == "update" else notice.title
-        message = Message(title, f"{notice.body}\n\nNotice {notice.id}", notice.severity)
+        message = Message(title, notice.body, notice.severity, "\n".join(ends))
         await self._notifier.send(request.channel, message, told=frozenset(told), on_told=on_told)
         return request.thread
 

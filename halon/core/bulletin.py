@@ -8,12 +8,15 @@ from typing import Literal
 from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject
+from halon.contracts.communication import CHANNEL
 from halon.contracts.coordination import CoordinationInput, CoordinationState, Question
 from halon.core.runtime import Event
 from halon.core.scope import alert_scope, metadata_scope
 from halon.core.threads import Threads
 from halon.core.wording import Wording
 
+BUTTONS = "slack"
+"""The channel whose messages have buttons."""
 MAX_LINE = 600
 _LAST_LINES = 10
 
@@ -84,6 +87,11 @@ class Bulletin:
         to = tuple(f"channel:{one}" for one in self._spec.tickets)
         title = self._wording.text("ticket_title", scope)
         self._drafts.append(Draft("ticket", to, title, f"{why}\n\n{body}" if why else body, "warning"))
+
+    @property
+    def floors(self) -> tuple[str, ...]:
+        """Channels where a question is put before everybody, with buttons to answer it."""
+        return tuple(f"{CHANNEL}{one}" for one in self._spec.threads if one == BUTTONS)
 
     def direct(  # one for each part of a message
         self,

@@ -47,6 +47,7 @@ class Questions:
         plan = f" --plan {question.plan[:12]}" if question.plan else ""
         how = f"halon approve {self._incident}{plan} --step {question.step}"
         body = f"{asked}\n\nApprove: {how}\nDeny: {how.replace('approve', 'deny', 1)} --comment 'why'"
+        to = (*to, *self._bulletin.floors)
         self._bulletin.direct("question", to, f"{word}: {question.step} of {self._incident}", body, "warning", question)
 
 

@@ -31,6 +31,11 @@ class Threads:
         """For what comes after."""
         return tuple(self._states.values())
 
+    def thread(self, channel: str) -> str:
+        """What names the incident's thread in a channel; empty when it has none there."""
+        state = self._states.get(channel)
+        return state.thread if state else ""
+
     @property
     def lines(self) -> tuple[str, ...]:
         """The last news."""

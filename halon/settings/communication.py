@@ -95,7 +95,9 @@ def check_communication(
     """
     for place, channel in _channels(given, people, groups):
         if channel not in channels:
-            raise ValueError(f"`{place}` names the channel {channel}, which is not under `notify.channels`")
+            raise ValueError(
+                f"`{place}` names the channel {channel}, which is not under `notify.channels`{_slack(channel)}"
+            )
     known = {name.casefold() for person, whose in people.items() for name in (person, *whose.names)}
     for place, reference in _references(given):
         group = reference.removeprefix(GROUP) if reference.startswith(GROUP) else None
@@ -103,6 +105,10 @@ def check_communication(
             continue
         if (group not in groups) if group is not None else (reference.casefold() not in known):
             raise ValueError(f"`{place}` names {reference}, who is not under `people` or `groups`")
+
+
+def _slack(channel: str) -> str:
+    return ", and `slack` is not configured" if channel == "slack" else ""
 
 
 def _channels(

@@ -22,6 +22,7 @@ from halon.settings.communication import CommunicationSettings, check_communicat
 from halon.settings.people import Group, check_people
 from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.slack import SlackSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
@@ -337,6 +338,8 @@ class Settings(Section):
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
     auth: AuthSettings = AuthSettings()
+    slack: SlackSettings | None = None
+    """Without it nobody is told or asked in Slack."""
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
@@ -346,7 +349,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
-        check_communication(self.communication, self.notify.channels, self.people, self.groups)
+        channels = {*self.notify.channels, *(("slack",) if self.slack else ())}
+        check_communication(self.communication, channels, self.people, self.groups)
         for group in self.auth.oidc.groups.values() if self.auth.oidc else ():
             if group not in self.groups:
                 raise ValueError(f"`auth.oidc.groups` names {group}, which is not under `groups`")
