@@ -47,8 +47,9 @@ class Questions:
         plan = f" --plan {question.plan[:12]}" if question.plan else ""
         how = f"halon approve {self._incident}{plan} --step {question.step}"
         body = f"{asked}\n\nApprove: {how}\nDeny: {how.replace('approve', 'deny', 1)} --comment 'why'"
-        to = (*to, *self._bulletin.floors)
-        self._bulletin.direct("question", to, f"{word}: {question.step} of {self._incident}", body, "warning", question)
+        for whom in (to, self._bulletin.floors):  # those who are asked do not wait for the thread to be there
+            title = f"{word}: {question.step} of {self._incident}"
+            self._bulletin.direct("question", whom, title, body, "warning", question)
 
 
 def references(value: object) -> tuple[str, ...]:
