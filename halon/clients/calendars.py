@@ -32,17 +32,22 @@ _CLOCK_CHANGE = timedelta(hours=3)
 """More than any change of the clocks."""
 _MAX_STEPS = 200
 """Windows that may begin within that time, one a minute, and some."""
+_UNREAD = (-1, -1)
+"""No version of a file."""
 
 
 class Freezes:
     """Every freeze of an installation."""
 
-    def __init__(self, windows: Sequence[FreezeWindow]) -> None:
-        """Read the calendars.
+    def __init__(self, windows: Sequence[FreezeWindow], *, readable: bool = True) -> None:
+        """Read the calendars. Who only looks takes one that is not `readable` as well: it counts as frozen.
 
         Raises:
             Misconfigured: one cannot be read.
         """
+        for one in windows:
+            if readable and one.calendar is not None:
+                _read(one.calendar, one.name)
         self._windows = [(one, _source(one)) for one in windows]
 
     def active(self, at: datetime, *, target: str, playbook: str) -> tuple[Frozen, ...]:
@@ -110,8 +115,8 @@ class _CalendarFile:
         self._window = window
         self._path = path
         self._zone = zone
-        self._version = _version(path)
-        self._calendar = _read(path, window.name)
+        self._version: tuple[int, int] | None = _UNREAD
+        self._calendar = Calendar()
         self._day: date | None = None
         self._events: list[_Event] = []
 

@@ -55,4 +55,4 @@ def _groups(settings: Settings, request: ElectorateRequest) -> frozenset[str]:
 
 def _console(settings: Settings, incident: str) -> str:
     base = settings.gateway.public_url
-    return f"{base.rstrip('/')}/incidents/{incident}" if base else ""
+    return f"{base.rstrip('/')}/console/incidents/{incident}" if base else ""

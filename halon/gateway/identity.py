@@ -103,7 +103,7 @@ class Identity:
         if owner is not None:
             return Principal(person=owner, method=Method.TOKEN)
         if self._operator is not None and hmac.compare_digest(token.encode(), self._operator.encode()):
-            return Principal(person=os_user() or "operator", method=Method.OPERATOR)
+            return the_operator()
         raise _unauthorized("this token is nobody's: `halon token new` makes one, and halon.yaml names its hash")
 
     async def _vouched(self, token: str) -> Principal:
@@ -134,6 +134,11 @@ def principal_of(claims: Mapping[str, Any], settings: OidcSettings, directory: D
     groups = {means[one] for one in names if one in means} & directory.groups.keys()
     person = directory.who(name) or name
     return Principal(person=person, method=Method.OIDC, groups=tuple(sorted(groups))[:MAX_GROUPS])
+
+
+def the_operator() -> Principal:
+    """Give whoever runs this installation."""
+    return Principal(person=os_user() or "operator", method=Method.OPERATOR)
 
 
 def operator_of(settings: Settings) -> str | None:

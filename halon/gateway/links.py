@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from halon.clients.links import PATH, links
 from halon.contracts.decision import Verdict
-from halon.contracts.people import Method
+from halon.contracts.people import Method, Principal
 from halon.errors import HalonError, InvalidInput, NotFound, TransientError
 from halon.gateway.api.parts import Parts
 from halon.gateway.console.forms import read_form
@@ -83,7 +83,8 @@ class LinkDesk:
         sent = self._sent(request)
         opened = await self._outside.opened(sent)
         person = self._settings.people[sent.person].name or sent.person
-        question = question_of(opened.gate)
+        who = Principal(person=sent.person, method=Method.LINK)
+        question = question_of(opened.gate, who, self._clock())
         return self._pages.page("link.html", self._frame(request), row=opened.row, question=question, person=person)
 
     async def _decided(self, request: Request) -> Response:

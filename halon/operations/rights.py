@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from halon.clients.oncall import directory_of
 from halon.contracts.people import Method, Principal, Right
 from halon.core.directory import WITHOUT_ROLES, Directory
-from halon.settings import Settings
 
 ENVIRONMENT = "environment"
 DEPUTED = frozenset({Right.READ, Right.DECIDE})
@@ -96,9 +94,3 @@ class Rights:
         if about is None and self.anywhere(principal, right):
             return " of what belongs to no incident: their roles are for some labels only"
         return " here: none of their roles in halon.yaml gives it"
-
-
-def rights_of(settings: Settings, clock: Callable[[], datetime]) -> Rights:
-    """The rights that `halon.yaml` alone gives, whoever is on call."""
-    people = directory_of(settings)
-    return Rights(lambda: people, settings.environment, clock)

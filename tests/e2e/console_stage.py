@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running, until
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from temporalio.client import WorkflowHandle
 
 from halon.clients.calendars import Freezes
+from halon.clients.roster import Roster
 from halon.clients.seals import sealer
 from halon.clients.tokens import hash_of
 from halon.contracts.audit import AuditKind
@@ -28,15 +29,15 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.serve import server
 from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
+from halon.operations.rights import Rights
 from halon.operations.runs import Repertoire
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
 from halon.telemetry import Telemetry, setup
 
 CHROMIUM = "/usr/bin/chromium"
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 TOKENS = {name: f"halon_{name}{'0' * 40}" for name in ("ana", "ben", "olga", "eve", "sam")}
 SETTINGS = f"""
 data_dir: data
@@ -106,15 +107,16 @@ class Stage:
 
         await until(asked)
 
-    async def page(self, who: str = "ana", at: str = "", **context: Any) -> Page:
-        """Give a page of somebody who has signed in by the form, on a phone unless told otherwise."""
-        opened = await self.browser.new_context(viewport=PHONE, **context)
+    async def page(self, who: str = "ana", at: str = "", viewport: ViewportSize | None = None, **context: Any) -> Page:
+        """Give a page of somebody who has signed in, on a phone unless told otherwise."""
+        opened = await self.browser.new_context(viewport=viewport or PHONE, **context)
+        async with self.http(who) as http:
+            await opened.add_cookies(
+                [{"name": one.name, "value": one.value or "", "url": self.base} for one in http.cookies.jar]
+            )
         page = await opened.new_page()
         page.set_default_timeout(15_000)
-        await page.goto(f"{self.base}/console/sign-in?to={at or '/console/'}")
-        await page.get_by_label("Token").fill(TOKENS[who])
-        await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url(f"{self.base}{at or '/console/'}")
+        await page.goto(f"{self.base}{at or '/console/'}")
         return page
 
     @asynccontextmanager
@@ -180,7 +182,7 @@ def parts_of(settings: Settings, engine: Engine, clock: Clock) -> Parts:
     return Parts(
         settings=settings,
         identity=Identity(settings, operator_of(settings)),
-        guard=Guard(rights_of(settings, clock), engine.store, clock),
+        guard=Guard(Rights(Roster(settings), settings.environment, clock), engine.store, clock),
         store=engine.store,
         client=engine.client,
         ledger=engine.ledger,

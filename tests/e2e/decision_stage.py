@@ -16,6 +16,7 @@ from temporalio.client import WorkflowHandle
 
 from halon.clients.calendars import Freezes
 from halon.clients.links import Link, link_maker
+from halon.clients.roster import Roster
 from halon.clients.seals import sealer
 from halon.contracts.audit import StoredRecord
 from halon.contracts.incident import IncidentResult
@@ -30,7 +31,7 @@ from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
 from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
+from halon.operations.rights import Rights
 from halon.operations.runs import Repertoire
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
@@ -118,7 +119,7 @@ def parts_of(settings: Settings, engine: Engine, clock: Clock) -> Parts:
     return Parts(
         settings=settings,
         identity=Identity(settings, operator_of(settings)),
-        guard=Guard(rights_of(settings, clock), engine.store, clock),
+        guard=Guard(Rights(Roster(settings), settings.environment, clock), engine.store, clock),
         store=engine.store,
         client=engine.client,
         ledger=engine.ledger,

@@ -123,7 +123,7 @@ class Incidents:
         most = MAX_SHOWN if visit.request.query_params.get("lines") == "all" else MAX_LINES
         latest = shown.records[-most:]
         frame = self._visits.frame(visit, rights)
-        questions = questions_of(shown)
+        questions = questions_of(shown, visit.principal, frame.now)
         troubles = troubles_of(shown.records)
         workflow = workflow_of(shown)
         return self._visits.pages.page(
@@ -152,9 +152,9 @@ class Incidents:
 
     async def _undecided(self, visit: Visit, given: DecisionRequest, reason: str) -> Response:
         shown = await self._desk.look(visit.principal, _incident(visit))
-        now = [one for one in questions_of(shown) if one.step == given.step]
-        hint = "Nothing waits any more at this step: what happened is below." if shown.run else ""
-        if now:
+        waits = bool(shown.run and any(gate.step == given.step for gate in shown.run.gates))
+        hint = "Nothing waits for you at this step any more: what happened is below."
+        if waits:
             hint = "What is asked now is below: read it, and decide again."
         return await self._shown(
             visit,

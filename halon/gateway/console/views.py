@@ -6,6 +6,7 @@ from datetime import datetime
 
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import Json, is_object
+from halon.contracts.people import Electorate, Principal
 from halon.contracts.run import OpenGate
 from halon.core.ids import run_id
 from halon.gateway.console.shown import line, passage
@@ -66,6 +67,11 @@ class Question:
     quorum: int
     approved_by: Sequence[str]
     asked: Sequence[str]
+    """Who is asked, as the playbook names them, each with the people who that is."""
+    missing_people: Sequence[str]
+    """Who is asked and could not be found, with the reason."""
+    counts: bool
+    """Whether an approval of whoever looks would count."""
     message: str
     plans: Sequence[PlanView]
     unplanned: Sequence[str]
@@ -92,8 +98,8 @@ class Standing:
     tone: str
 
 
-def question_of(gate: OpenGate) -> Question:
-    """View a question."""
+def question_of(gate: OpenGate, who: Principal, now: datetime) -> Question:
+    """View a question, as somebody sees it."""
     plans = [of_plan(plan) for plan in gate.plans]
     if len(plans) == 1:
         headline = line(plans[0].summary)
@@ -109,16 +115,40 @@ def question_of(gate: OpenGate) -> Question:
         until=gate.asked_at + gate.within,
         quorum=gate.quorum,
         approved_by=gate.approved_by,
-        asked=gate.from_,
+        asked=_asked(gate),
+        missing_people=gate.electorate.missing,
+        counts=_counts(gate.electorate, who, now),
         message=gate.message,
         plans=plans,
         unplanned=gate.unplanned,
     )
 
 
-def questions_of(shown: Shown) -> list[Question]:
-    """All that waits in an incident."""
-    return [question_of(gate) for gate in shown.run.gates] if shown.run else []
+def questions_of(shown: Shown, who: Principal, now: datetime) -> list[Question]:
+    """All that waits in an incident, as somebody sees it."""
+    return [question_of(gate, who, now) for gate in shown.run.gates] if shown.run else []
+
+
+def _asked(gate: OpenGate) -> list[str]:
+    found: list[str] = []
+    for reference in gate.from_:
+        people = [one.person for one in gate.electorate.electors if reference in one.asked_as]
+        found.append(reference if people in ([], [reference]) else f"{reference} ({', '.join(people)})")
+    return found
+
+
+def _counts(asked: Electorate, who: Principal, now: datetime) -> bool:
+    """Whether somebody is among those who may approve. The run itself decides; this only tells them beforehand."""
+    if asked.starter is not None and asked.starter.is_called(who.person):
+        return False
+    return (
+        asked.anyone
+        or any(group in asked.groups for group in who.groups)
+        or any(
+            one.is_called(who.person) or any(two.person == who.person and two.holds(now) for two in one.deputies)
+            for one in asked.electors
+        )
+    )
 
 
 def standing(state: str, outcome: str, *, waiting: bool) -> Standing:

@@ -65,8 +65,10 @@
     }
     for (const part of fresh.querySelectorAll("[data-live]")) {
       const here = document.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-      if (!here || here.innerHTML === part.innerHTML) continue;
-      const at = here.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      if (!here || here.textContent === part.textContent) continue;
+      const held = here.contains(document.activeElement) ? document.activeElement : null;
+      if (held && held.matches("input, textarea, button, summary")) continue;
+      const at = held ? held.getAttribute("href") : null;
       here.replaceChildren(...document.importNode(part, true).childNodes);
       if (at) {
         const again = here.querySelector(`a[href="${CSS.escape(at)}"]`);
