@@ -93,7 +93,8 @@ class Coordination:
             self._stirred = False
             self._turn()
             over = self._coordinator.over(workflow.now())
-            if not (self._idle and (over or self._full)):
+            anew = self._full and self._coordinator.bulletin.threads.settled
+            if not (self._idle and (over or anew)):
                 await self._wait()
                 continue
             await workflow.wait_condition(workflow.all_handlers_finished)

@@ -28,5 +28,5 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
 
 def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
-    found: list[Severity] = [one.severity for one in lines]
-    return max(found, key=_ORDER.index, default="info")
+    found = {one.severity for one in lines}
+    return next((one for one in reversed(_ORDER) if one in found), "info")
