@@ -31,6 +31,7 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.gateway.slack import add_slack
 from halon.operations.denials import Guard
 from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
@@ -94,6 +95,7 @@ async def serve_gateway(settings: Settings) -> None:
             parts = _api(settings, installed, store, client, roster)
             add_console(app, parts, install(app, parts))
             add_links(app, parts)
+            add_slack(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))

@@ -21,6 +21,7 @@ from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
 from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.slack import SlackSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
@@ -336,6 +337,8 @@ class Settings(Section):
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
     auth: AuthSettings = AuthSettings()
+    slack: SlackSettings | None = None
+    """Without it nobody is told or asked in Slack."""
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
