@@ -204,6 +204,8 @@ class Verifier:
         for incident, position, head in self._over:
             if (incident, position, head) not in self._tombstones:
                 self._problem(incident, 1, f"its first {position} records were replaced")
+        if self._keys and self._n and not (self._good or self._found):
+            self._problem("", 0, "no head of the store is signed with a trusted key")
         for anchor in self._anchors:
             if anchor.n > self._n:
                 self._problem("", 0, f"the store ends at head {self._n}, {anchor.name} names head {anchor.n}")

@@ -79,6 +79,17 @@ async def test_without_keys_signatures_are_counted_as_not_checked(store: Store, 
     assert (report.ok, report.signatures, report.unchecked) == (True, 0, 1)
 
 
+async def test_a_chain_without_any_signature_is_not_proven_to_whoever_names_keys(
+    store: Store, raw: Raw, key: AuditKey
+) -> None:
+    assert (await store.audit.verify(keys=trusted(key))).ok  # nothing was written yet
+    await store.audit.append([record(1)])
+    await store.signatures.sign(key, "lab", AT)
+    await raw("DELETE FROM signatures")
+    (problem,) = (await store.audit.verify(keys=trusted(key))).problems
+    assert problem.message == "no head of the store is signed with a trusted key"
+
+
 FORGED = {
     "a statement about another head": (
         """UPDATE signatures SET statement = replace(statement, '"n":2', '"n":1')""",
