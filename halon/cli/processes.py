@@ -37,6 +37,7 @@ from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
 from halon.settings import Settings
 from halon.store.evidence import EvidenceDirectory
+from halon.store.keeper import keeping
 from halon.store.store import Store, open_store
 from halon.telemetry import Telemetry, setup
 
@@ -64,7 +65,10 @@ async def serve_worker(settings: Settings) -> None:
                 return
             await _look_at_search_attributes(client)
             queue = settings.temporal.task_queue
-            async with worker.build(client, store, env, task_queue=queue, settings=settings):
+            async with (
+                keeping(store, settings),
+                worker.build(client, store, env, task_queue=queue, settings=settings),
+            ):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
                 await stop.wait()
                 log.info("worker.stopping")
