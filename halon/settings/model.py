@@ -18,8 +18,9 @@ from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
 from halon.settings.auth import AuthSettings
+from halon.settings.credentials import CredentialSettings, SecretRef
+from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
-from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
 
 MIB = 1024 * 1024
@@ -57,6 +58,8 @@ class TemporalSettings(Section):
     tls: Tls | bool = False
     """`true`, or the files to use."""
     api_key: SecretRef | None = None
+    encryption: EncryptionSettings | None = None
+    """Without it Temporal keeps payloads in clear."""
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
 
@@ -323,6 +326,7 @@ class Settings(Section):
     data_dir: Path = Path(".halon")
     playbooks: tuple[Path, ...] = (Path("playbooks"),)
     temporal: TemporalSettings = TemporalSettings()
+    credentials: CredentialSettings = CredentialSettings()
     store: StoreSettings = StoreSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     gateway: GatewaySettings = GatewaySettings()

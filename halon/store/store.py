@@ -1,11 +1,13 @@
 """The store: what is kept for longer than Temporal keeps histories. Temporal is the truth while a run is open."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
 
-from halon.settings import Settings, resolve
+from halon.clients.credentials import Credentials
+from halon.settings import Settings
 from halon.store.audit import Audit
 from halon.store.engine import Database, open_database
 from halon.store.groups import Groups
@@ -44,7 +46,9 @@ async def open_store(settings: Settings) -> AsyncGenerator[Store]:
     """
     url = make_url(settings.store_url)
     if settings.store.password is not None:
-        url = url.set(password=resolve(settings.store.password, "store.password").get_secret_value())
+        credentials = Credentials(settings.credentials)
+        password = await asyncio.to_thread(credentials.resolve, settings.store.password, "store.password")
+        url = url.set(password=password.get_secret_value())
     store = Store(await open_database(url))
     try:
         yield store
