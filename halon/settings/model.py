@@ -19,9 +19,10 @@ from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName,
 from halon.contracts.policy import Policy
 from halon.settings.audit import AuditSettings
 from halon.settings.auth import AuthSettings
+from halon.settings.credentials import CredentialSettings, SecretRef
+from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
 from halon.settings.slack import SlackSettings
 from halon.settings.store import StoreSettings
@@ -61,6 +62,8 @@ class TemporalSettings(Section):
     tls: Tls | bool = False
     """`true`, or the files to use."""
     api_key: SecretRef | None = None
+    encryption: EncryptionSettings | None = None
+    """Without it Temporal keeps payloads in clear."""
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
 
@@ -312,6 +315,7 @@ class Settings(Section):
     data_dir: Path = Path(".halon")
     playbooks: tuple[Path, ...] = (Path("playbooks"),)
     temporal: TemporalSettings = TemporalSettings()
+    credentials: CredentialSettings = CredentialSettings()
     store: StoreSettings = StoreSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     audit: AuditSettings = AuditSettings()
