@@ -19,9 +19,7 @@ from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, say_whole, styled
 from halon.clients.tokens import operator_token_file
 from halon.errors import Misconfigured
-from halon.settings import Settings
-from halon.settings.model import Source
-from halon.settings.secret_ref import SecretRef
+from halon.settings import SecretRef, Settings, Source
 
 EXAMPLE = """\
 # halon.yaml
@@ -109,6 +107,8 @@ def _tell(settings: Settings, engine: Engine) -> None:
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))
+    if settings.temporal.encryption is not None:
+        _fact("payloads", f"encrypted with key {settings.temporal.encryption.current}, in clear in the web UI")
     for name, source in sources.items():
         _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
     by_hand = [name for name, one in sources.items() if one.type == "alertmanager" and one.auth.hmac is None]
@@ -159,12 +159,13 @@ def _proof(source: Source) -> str:
 
 
 def _place(secret: SecretRef) -> str:
-    return f"${secret.env}" if secret.env else str(secret.file)
+    first = secret.sources[0]
+    return f"${first.env}" if first.env else str(first.file or first)
 
 
 def _try_it(url: str, source: Source) -> str:
-    token = source.auth.bearer
-    given = f"${token.env}" if token and token.env else f"$(cat '{token.file}')" if token else ""
+    token = source.auth.bearer.sources[0] if source.auth.bearer else None
+    given = f"${token.env}" if token and token.env else f"$(cat '{token.file}')" if token and token.file else "TOKEN"
     header = f'-H "Authorization: Bearer {given}" ' if token else ""
     return f"curl {header}-H 'Content-Type: application/json' --data '{_TEST_ALERT}' {url}"
 

@@ -4,8 +4,12 @@ Its calls have no key against repetition, so an incident carries our own mark in
 what it marks: before anything is written, the mark that is there is looked at.
 """
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
+
+from pydantic import SecretStr
 
 from halon.clients.web import Ask, Web
 from halon.contracts.base import is_list, is_object
@@ -14,7 +18,6 @@ from halon.contracts.coordination import Published, PublishRequest
 from halon.errors import Misconfigured, NotFound, PermanentError
 from halon.redaction import redact_text
 from halon.settings.communication import StatusPageSettings
-from halon.settings.secrets import resolve
 
 SETTING = "communication.status_page.token"
 MAX_BODY = 4000
@@ -30,8 +33,9 @@ _WAYS = {
 class StatusPage:
     """One page."""
 
-    def __init__(self, settings: StatusPageSettings) -> None:
+    def __init__(self, settings: StatusPageSettings, token: Callable[[], SecretStr] | None) -> None:
         self._settings = settings
+        self._token = token
 
     async def publish(self, request: PublishRequest) -> Published:
         """Say it, once however often it is asked.
@@ -41,7 +45,7 @@ class StatusPage:
             TransientError: the page does not answer, or not now.
             PermanentError: the page does not take it.
         """
-        if self._settings.page is None or self._settings.token is None:
+        if self._settings.page is None or self._token is None:
             raise Misconfigured("`communication.status_page` in halon.yaml names no `page` and `token`")
         web = Web()
         try:
@@ -89,7 +93,7 @@ class StatusPage:
         return answer
 
     async def _call(self, web: Web, method: Method, path: str, body: dict[str, Any] | None) -> Any:
-        token = resolve(self._settings.token, SETTING).get_secret_value() if self._settings.token else ""
+        token = (await asyncio.to_thread(self._token)).get_secret_value() if self._token else ""
         ask = Ask(
             url=f"{self._settings.url.rstrip('/')}/pages/{self._settings.page}/{path}",
             method=method,

@@ -18,8 +18,8 @@ from halon.contracts.communication import (
     Templates,
 )
 from halon.contracts.people import GROUP, Person
+from halon.settings.credentials import SecretRef
 from halon.settings.people import Group
-from halon.settings.secret_ref import SecretRef
 from halon.settings.section import Section
 
 Channels = Annotated[tuple[ChannelName, ...], Field(max_length=20)]

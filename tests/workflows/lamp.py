@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from halon.clients.credentials import Credentials
 from halon.clients.ledger import LedgerClient
 from halon.clients.slack import Slack
 from halon.clients.temporal import SEARCH_ATTRIBUTES
@@ -250,7 +251,8 @@ async def running(
         await environment.client.operator_service.add_search_attributes(request)
         env = Env(lamp)
         if settings is not None and settings.slack is not None:
-            slack = Slack(settings.slack)
+            token = Credentials(settings.credentials).named(settings.slack.token, "slack.token")
+            slack = Slack(settings.slack, token)
             ends.push_async_callback(slack.close)
             env = Env(lamp, slack)
         built = worker.build(environment.client, store, env, task_queue=QUEUE, actions=ACTIONS, settings=settings)

@@ -47,6 +47,7 @@ class Console:
         links = Links(cache(lambda: parts.sealer().derived(LINK_KEY)))
         self._pages = Pages()
         self._visits = Visits(settings, Site(settings.gateway), sessions, self._pages, clock)
+        self.signed_in = self._visits.signed_in
         self._incidents = Incidents(desk, self._visits, Streams(closing), _temporal_ui(settings))
         self._guards = Guards(desk, self._visits)
         self._signing_in = SigningIn(settings, identity, links, self._visits, clock)
@@ -140,7 +141,7 @@ def _temporal_ui(settings: Settings) -> str | None:
     return f"{url.rstrip('/')}/namespaces/{settings.temporal.namespace}" if url else None
 
 
-def add_console(app: FastAPI, parts: Parts, decisions: Decisions) -> None:
+def add_console(app: FastAPI, parts: Parts, decisions: Decisions) -> Console:
     """Add the console to the gateway.
 
     Raises:
@@ -148,4 +149,6 @@ def add_console(app: FastAPI, parts: Parts, decisions: Decisions) -> None:
     """
     closing = asyncio.Event()
     app.state.closing = closing
-    Console(parts, Desk(parts, Access(parts), decisions), closing).mount(app)
+    console = Console(parts, Desk(parts, Access(parts), decisions), closing)
+    console.mount(app)
+    return console

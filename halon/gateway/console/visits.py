@@ -172,6 +172,11 @@ class Visits:
             "problem.html", frame, status, heading=heading, detail=sentence, errors=problems, advice=advice
         )
 
+    def signed_in(self, request: Request) -> Principal | None:
+        """Who has signed in, in the browser that asks; None for nobody, and where no session is safe."""
+        session = self._met(request)[1]
+        return session.principal if session else None
+
     def _met(self, request: Request) -> tuple[Place | None, Session | None]:
         """Where the request came in, and the session that it brings."""
         place = self._site.place(request)

@@ -1,0 +1,52 @@
+"""`halon keys`: the keys that encrypt what Temporal keeps."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from halon.cli.options import flag
+from halon.cli.output import note, say_json
+from halon.errors import InvalidInput, Misconfigured
+
+app = typer.Typer(help="Make keys for `temporal.encryption`.", no_args_is_help=True)
+
+
+@app.command()
+def new(
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it to a new file that only you can read.")
+    ] = None,
+    json: Annotated[bool, flag("--json", help="Write JSON.")] = False,
+) -> None:
+    """Make a new key: 32 random bytes in base64, on standard output or in a file.
+
+    Name it under `temporal.encryption.keys` on every worker and gateway first, and make it `current` only then.
+    """
+    from halon.clients.codec import new_key  # noqa: PLC0415  # Temporal's client is half a second of imports
+
+    key = new_key()
+    if out is not None:
+        _write(out, key)
+        if json:
+            say_json({"file": str(out)})
+        else:
+            note(f"name it as {{file: {out}}} under `temporal.encryption.keys`", style="green", label="written")
+    elif json:
+        say_json({"key": key})
+    else:
+        sys.stdout.write(f"{key}\n")
+
+
+def _write(file: Path, key: str) -> None:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise InvalidInput(f"{file} is there already: a key that is overwritten cannot decrypt any more") from error
+    except OSError as error:
+        raise Misconfigured(f"{file} cannot be written: {error.strerror}") from error
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(f"{key}\n")
