@@ -29,4 +29,6 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
 def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
     found = {one.severity for one in lines}
-    return next((one for one in reversed(_ORDER) if one in found), "info")
+    if "critical" in found:
+        return "critical"
+    return "warning" if "warning" in found else "info"
