@@ -19,7 +19,8 @@ from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, say_whole, styled
 from halon.errors import Misconfigured
 from halon.settings import Settings
-from halon.settings.model import SecretRef, Source
+from halon.settings.model import Source
+from halon.settings.secret_ref import SecretRef
 
 EXAMPLE = """\
 # halon.yaml
