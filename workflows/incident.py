@@ -34,6 +34,7 @@ from halon.core.membership import Members
 from halon.core.recurrence import reopened_text
 from halon.core.runtime import Event
 from workflows import attributes
+from workflows.aftermath import lost
 from workflows.group import Group
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
 
@@ -201,8 +202,7 @@ class Incident:
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 return RunResult(outcome=Outcome.CANCELLED, reason="cancelled")
-            reason = f"the run ended without a result ({error.cause or error}): look at {run}"
-            return RunResult(outcome=Outcome.FAILED, reason=reason)
+            return await lost(error, self._tell)
 
     async def _take_in(self) -> str | None:
         """Sort what arrived: claim new episodes, count repeats. Gives who handled it all before, if anyone."""

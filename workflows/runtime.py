@@ -85,6 +85,10 @@ class TemporalRuntime:
         """The workflow's time, the same on replay."""
         return workflow.now()
 
+    def patched(self, change: str) -> bool:
+        """Temporal keeps in the history which way was taken."""
+        return workflow.patched(change)
+
     async def sleep(self, duration: timedelta, why: str) -> None:
         """A durable timer with its reason on the timeline."""
         if duration > timedelta():

@@ -9,22 +9,24 @@ import typer
 from pydantic import ValidationError
 from temporalio.client import Client
 
+from halon.cli.access import demand_at, named
 from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import say, say_json
 from halon.clients.seals import Sealer, read_private_key
 from halon.contracts.decision import Verdict
-from halon.contracts.people import Method, Principal
+from halon.contracts.people import Method, Principal, Right
 from halon.contracts.run import Decide
 from halon.errors import InvalidInput, Misconfigured
 from halon.operations.answering import answering
+from halon.operations.decisions import asked, run_of
 from halon.operations.decisions import cancel as cancel_run
 from halon.operations.decisions import decide as hand_in
-from halon.operations.lookup import current_run, full_id, open_id
-from halon.operations.sealing import meant, sealed
-from halon.operations.showing import run_status
-from halon.settings import Settings, os_user, own_key
+from halon.operations.denials import Attempt
+from halon.operations.lookup import full_id, open_id
+from halon.operations.sealing import sealed
+from halon.settings import Settings, own_key
 from halon.store.store import open_store
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of the incident, or its unique beginning.")]
@@ -62,8 +64,10 @@ def approve(  # noqa: PLR0913  # one parameter an option: Typer's way
 
     Example: halon approve crashloop-rollback-3f9a1c07de-5b0c99e1 --plan 1f2e3d4c5b6a --by ana@example.com
     """
+    settings = settings_of(context)
+    by = named(settings, by)
     given = _decision(Verdict.APPROVE, step=step, plan=plan, comment=comment, by=by, break_glass=break_glass)
-    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
+    _answer(asyncio.run(decide(settings, incident, given, key or own_key())), given, as_json=json)
 
 
 def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -81,8 +85,9 @@ def deny(  # noqa: PLR0913  # one parameter an option: Typer's way
 
     Example: halon deny crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "the release is being fixed forward"
     """
-    given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=by)
-    _answer(asyncio.run(decide(settings_of(context), incident, given, key or own_key())), given, as_json=json)
+    settings = settings_of(context)
+    given = _decision(Verdict.DENY, step=step, plan=plan, comment=comment, by=named(settings, by))
+    _answer(asyncio.run(decide(settings, incident, given, key or own_key())), given, as_json=json)
 
 
 def cancel(
@@ -99,8 +104,8 @@ def cancel(
 
     Example: halon cancel crashloop-rollback-3f9a1c07de-5b0c99e1 --comment "handled by hand"
     """
-    reason = f"{named(by)}: {comment}" if comment else named(by)
-    cancelled = asyncio.run(request_cancel(settings_of(context), incident, reason))
+    settings = settings_of(context)
+    cancelled = asyncio.run(request_cancel(settings, incident, named(settings, by), comment))
     if json:
         say_json({"incident": cancelled, "cancel": "requested"})
     else:
@@ -111,6 +116,7 @@ async def decide(settings: Settings, incident: str, given: Decide, key: Path | N
     """Hand a decision in, sealed when there is a key. Gives the incident's whole id and the run's answer.
 
     Raises:
+        PermissionDenied: they have no right to.
         Conflict: the run does not take it, and why.
         InvalidInput: the key is nobody's.
         Misconfigured: it cannot be read.
@@ -120,12 +126,14 @@ async def decide(settings: Settings, incident: str, given: Decide, key: Path | N
     sealer = _sealer(key) if key else None
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
+    who = _who(settings, sealer, given.by)
+    alone = given.break_glass and given.verdict is Verdict.APPROVE
+    right = Right.BREAK_GLASS if alone else Right.DECIDE
+    await demand_at(settings, Attempt(who, right, f"{given.verdict.value} at incident {whole}", whole))
     if sealer is None:
         return whole, await hand_in(client, whole, given)
-    who = Principal(person=_owner(settings, sealer, given.by), method=Method.KEY)
-    async with answering(f"the run of incident {whole}"):
-        run = await current_run(client, whole)
-        gate = meant(await run_status(client, run), given)
+    run = await run_of(client, whole)
+    gate = await asked(client, run, given.step, given.plan)
     exact = given.model_copy(update={"step": gate.step, "plan": gate.digest})
     return whole, await hand_in(client, whole, sealed(sealer, who, run, exact, datetime.now(UTC)), run=run)
 
@@ -137,26 +145,31 @@ def _sealer(key: Path) -> Sealer:
         raise Misconfigured(f"the key {key} cannot be read: {error.strerror}") from error
 
 
-def _owner(settings: Settings, sealer: Sealer, by: str) -> str:
-    """Whose key it is. A `halon.yaml` without people, such as on a laptop, leaves the name to the worker to check."""
+def _who(settings: Settings, sealer: Sealer | None, by: str) -> Principal:
+    """Who decides. A `halon.yaml` without people, such as on a laptop, leaves the name to the worker to check."""
+    if sealer is None:
+        return Principal(person=by, method=Method.CLAIMED)
     if not settings.people:
-        return by
+        return Principal(person=by, method=Method.KEY)
     owner = next((person for person, whose in settings.people.items() if sealer.public in whose.keys), None)
     if owner is None:
         raise InvalidInput(f"the key is nobody's in halon.yaml: add {sealer.public} under `people.<id>.keys`")
-    return owner
+    return Principal(person=owner, method=Method.KEY)
 
 
-async def request_cancel(settings: Settings, incident: str, reason: str) -> str:
+async def request_cancel(settings: Settings, incident: str, by: str, comment: str) -> str:
     """Ask Temporal to cancel an incident. Gives its whole id.
 
     Raises:
+        PermissionDenied: they have no right to.
         NotFound: there is no such incident, or it has ended.
         TransientError: Temporal does not answer.
     """
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
-    await cancel_run(client, whole, reason)
+    who = Principal(person=by, method=Method.CLAIMED)
+    await demand_at(settings, Attempt(who, Right.RUN, f"cancel incident {whole}", whole))
+    await cancel_run(client, whole, f"{by}: {comment}" if comment else by)
     return whole
 
 
@@ -176,25 +189,11 @@ async def whole_id(settings: Settings, client: Client, incident: str) -> str:
             return await full_id(store, client, incident)
 
 
-def named(by: str) -> str:
-    """Give who acts.
-
-    Raises:
-        InvalidInput: nobody is named, and the system has no name for this user.
-    """
-    name = by.strip() or os_user()
-    if not name:
-        raise InvalidInput("this system has no name for you: say who decides with --by NAME")
-    return name
-
-
 def _decision(  # the fields of a decision
     verdict: Verdict, *, step: str, plan: str, comment: str, by: str, break_glass: bool = False
 ) -> Decide:
     try:
-        return Decide(
-            verdict=verdict, by=named(by), comment=comment, plan=plan.lower(), step=step, break_glass=break_glass
-        )
+        return Decide(verdict=verdict, by=by, comment=comment, plan=plan.lower(), step=step, break_glass=break_glass)
     except ValidationError as error:
         problems = [f"--{one['loc'][0]}: {one['msg']}" for one in error.errors(include_url=False)]
         raise InvalidInput("; ".join(problems)) from error

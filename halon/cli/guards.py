@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import RenderableType
 
+from halon.cli.access import demand, named
 from halon.cli.connections import connected
-from halon.cli.decisions import named
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, say, say_json, table
@@ -18,6 +19,7 @@ from halon.clients.calendars import Freezes
 from halon.clients.ledger import LedgerClient
 from halon.contracts.base import format_duration
 from halon.contracts.ledger import Answer, BreakerCommand, BreakerEntry, LedgerState, Pause, Resume, Unlock
+from halon.contracts.people import Right
 from halon.errors import InvalidInput, NotFound
 from halon.operations import guards as operations
 from halon.operations.guards import GuardsNow
@@ -33,6 +35,17 @@ Lock = Annotated[str, typer.Argument(metavar="LOCK", help="Its name, as `halon g
 
 _OPTIONS = {"key": "BREAKER", "lock": "LOCK", "reason": "--reason", "playbook": "--playbook", "target": "--target"}
 ModelT = TypeVar("ModelT", bound=BaseModel)
+CommandT = TypeVar("CommandT", Pause, Resume, Unlock, BreakerCommand)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed(Generic[CommandT]):
+    """What a person does to the guards, and the right that it takes."""
+
+    do: Callable[[LedgerClient, CommandT], Awaitable[Answer]]
+    right: Right
+    what: str
+
 
 breakers = typer.Typer(
     help="The circuit breakers: list, show, trip and reset them.",
@@ -43,7 +56,7 @@ breakers = typer.Typer(
 def guards(context: typer.Context, *, json: Json = False) -> None:
     """Show what stops automation now: pauses, freezes, a storm, locks, circuit breakers, rates and budgets."""
     settings = settings_of(context)
-    found = asyncio.run(_now(settings, Freezes(settings.freeze)))
+    found = asyncio.run(_now(settings, Freezes(settings.freeze, readable=False)))
     if json:
         say_json(found.to_json())
         return
@@ -92,8 +105,10 @@ def pause(  # one parameter an option: Typer's way
 
     Example: halon pause --target k8s/eu-1/ --reason "the cluster is being upgraded"
     """
-    given = _made(Pause, by=named(by), reason=reason, playbook=playbook, target=target)
-    _said(asyncio.run(_told(settings_of(context), operations.pause, given)), as_json=json)
+    settings = settings_of(context)
+    given = _made(Pause, by=named(settings, by), reason=reason, playbook=playbook, target=target)
+    deed = Deed(operations.pause, Right.PAUSE, f"pause {given.scope}")
+    _said(asyncio.run(_done(settings, deed, given)), as_json=json)
 
 
 def resume(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -110,8 +125,12 @@ def resume(  # noqa: PLR0913  # one parameter an option: Typer's way
 
     Example: halon resume --target k8s/eu-1/
     """
-    given = _made(Resume, by=named(by), reason=reason, playbook=playbook, target=target, everything=everything)
-    _said(asyncio.run(_told(settings_of(context), operations.resume, given)), as_json=json)
+    settings = settings_of(context)
+    given = _made(
+        Resume, by=named(settings, by), reason=reason, playbook=playbook, target=target, everything=everything
+    )
+    deed = Deed(operations.resume, Right.PAUSE, "resume")
+    _said(asyncio.run(_done(settings, deed, given)), as_json=json)
 
 
 def unlock(context: typer.Context, lock: Lock, *, reason: Reason = "", by: By = "", json: Json = False) -> None:
@@ -121,8 +140,10 @@ def unlock(context: typer.Context, lock: Lock, *, reason: Reason = "", by: By = 
 
     Example: halon unlock k8s/eu-1/shop/cart --reason "put back by hand"
     """
-    given = _made(Unlock, by=named(by), reason=reason, lock=lock)
-    _said(asyncio.run(_told(settings_of(context), operations.unlock, given)), as_json=json)
+    settings = settings_of(context)
+    given = _made(Unlock, by=named(settings, by), reason=reason, lock=lock)
+    deed = Deed(operations.unlock, Right.TRIP, f"free the lock {lock}")
+    _said(asyncio.run(_done(settings, deed, given)), as_json=json)
 
 
 @breakers.command("list")
@@ -150,6 +171,8 @@ def show_breaker(context: typer.Context, key: Key, *, json: Json = False) -> Non
         say(f"{key}: {_state_of(entry)}; opens at {spec.failures} failures within {window}, for {pause_}")
     else:
         say(f"{key}: {_state_of(entry)}")
+    if entry.reason:
+        say(f"  why: {entry.reason}")
     for one in entry.failures:
         say(f"  {one.at:%Y-%m-%d %H:%M:%S}  {one.incident}  {one.reason}")
 
@@ -160,8 +183,10 @@ def trip_breaker(context: typer.Context, key: Key, *, reason: Reason = "", by: B
 
     Example: halon breaker trip crashloop-rollback --reason "it rolled back the wrong service"
     """
-    given = _made(BreakerCommand, by=named(by), reason=reason, key=key)
-    _said(asyncio.run(_told(settings_of(context), operations.trip, given)), as_json=json)
+    settings = settings_of(context)
+    given = _made(BreakerCommand, by=named(settings, by), reason=reason, key=key)
+    deed = Deed(operations.trip, Right.TRIP, f"trip the breaker of {key}")
+    _said(asyncio.run(_done(settings, deed, given)), as_json=json)
 
 
 @breakers.command("reset")
@@ -170,8 +195,10 @@ def reset_breaker(context: typer.Context, key: Key, *, reason: Reason = "", by: 
 
     Example: halon breaker reset crashloop-rollback --reason "the playbook is mended"
     """
-    given = _made(BreakerCommand, by=named(by), reason=reason, key=key)
-    _said(asyncio.run(_told(settings_of(context), operations.reset, given)), as_json=json)
+    settings = settings_of(context)
+    given = _made(BreakerCommand, by=named(settings, by), reason=reason, key=key)
+    deed = Deed(operations.reset, Right.TRIP, f"reset the breaker of {key}")
+    _said(asyncio.run(_done(settings, deed, given)), as_json=json)
 
 
 async def _ledger(settings: Settings) -> LedgerClient:
@@ -179,15 +206,16 @@ async def _ledger(settings: Settings) -> LedgerClient:
 
 
 async def _state(settings: Settings) -> LedgerState:
-    return await (await _ledger(settings)).state()
+    return await operations.state_now(await _ledger(settings), datetime.now(UTC))
 
 
 async def _now(settings: Settings, freezes: Freezes) -> GuardsNow:
     return await operations.guards_now(await _ledger(settings), freezes, datetime.now(UTC))
 
 
-async def _told(settings: Settings, tell: Callable[[LedgerClient, ModelT], Awaitable[Answer]], given: ModelT) -> Answer:
-    return await tell(await _ledger(settings), given)
+async def _done(settings: Settings, deed: "Deed[CommandT]", given: CommandT) -> Answer:
+    await demand(settings, given.by, deed.right, deed.what)
+    return await deed.do(await _ledger(settings), given)
 
 
 def _made(kind: type[ModelT], **given: object) -> ModelT:

@@ -11,9 +11,9 @@ import typer
 from rich.text import Text
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
+from halon.cli.access import demand, named
 from halon.cli.alert_file import read_alerts
 from halon.cli.connections import connected
-from halon.cli.decisions import named
 from halon.cli.inputs import parse_inputs
 from halon.cli.installed import repertoire
 from halon.cli.invocation import settings_of
@@ -24,6 +24,8 @@ from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import JsonObject
 from halon.contracts.incident import IncidentResult
 from halon.contracts.outcome import Outcome
+from halon.contracts.people import Right
+from halon.core.membership import shared_labels
 from halon.errors import PermanentError
 from halon.operations.plans import PlanView, of_record
 from halon.operations.records import all_records
@@ -93,7 +95,7 @@ def run(  # noqa: PLR0913  # one parameter an option: Typer's way
     Example: halon run restart-deployment --input namespace=shop --input deployment=cart --dry-run
     """
     settings = settings_of(context)
-    wanted = _order(settings, playbook, inputs or [], alert, dry_run=dry_run, started_by=named(by))
+    wanted = _order(settings, playbook, inputs or [], alert, dry_run=dry_run, started_by=named(settings, by))
     ended = asyncio.run(_carry_out(settings, wanted, follow=wait or dry_run, quiet=json))
     if ended is None:
         _say_started(wanted.incident, as_json=json)
@@ -125,6 +127,7 @@ def _order(
 
 async def _carry_out(settings: Settings, wanted: Order, *, follow: bool, quiet: bool) -> Ended | None:
     """Start the incident. Gives what it came to when it is followed."""
+    await _demand(settings, wanted)
     client = await connected(settings)
     handle = await carry_out(client, settings.temporal.task_queue, wanted)
     if not follow:
@@ -137,6 +140,12 @@ async def _carry_out(settings: Settings, wanted: Order, *, follow: bool, quiet: 
             note(f"{wanted.incident} goes on: see `halon show {wanted.incident}`", label="left", style="yellow")
             raise
     return Ended(result, [view for view in map(of_record, watch.records) if view is not None])
+
+
+async def _demand(settings: Settings, wanted: Order) -> None:
+    given = wanted.given
+    name = given.playbook.metadata.name
+    await demand(settings, given.started_by, Right.RUN, f"start playbook {name}", shared_labels(wanted.alerts))
 
 
 class _Watch:

@@ -17,6 +17,7 @@ from halon.cli.engine import Engine, running
 from halon.cli.invocation import Invocation, settings_of
 from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, say_whole, styled
+from halon.clients.tokens import operator_token_file
 from halon.errors import Misconfigured
 from halon.settings import Settings
 from halon.settings.model import Source
@@ -103,6 +104,7 @@ def _tell(settings: Settings, engine: Engine) -> None:
     _fact("web UI", engine.ui_url)
     _fact("temporal", f"{engine.address}, namespace default")
     _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
+    _fact("API", _how_to_ask(settings, engine))
     _fact("console", _console(settings, engine), "green")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
@@ -130,6 +132,16 @@ def _console(settings: Settings, engine: Engine) -> str:
 
 def _fact(name: str, value: str, style: str = "") -> None:
     say_whole(Text.assemble((f"  {name:<10} ", "dim"), styled(value, style)))
+
+
+def _how_to_ask(settings: Settings, engine: Engine) -> str:
+    """Say who may use the API, and how one asks who one is."""
+    if settings.people or settings.auth.oidc:
+        return f"{engine.gateway_url}/v1 for the people of halon.yaml, with a token of theirs"
+    file = operator_token_file(settings.data_dir)
+    return (
+        f"curl -H \"Authorization: Bearer $(cat '{file}')\" {engine.gateway_url}/v1/me  (that token may do everything)"
+    )
 
 
 def _webhook(engine: Engine, source: str) -> str:

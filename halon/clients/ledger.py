@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -38,11 +38,14 @@ from halon.contracts.ledger import (
     Permits,
     Release,
 )
+from halon.contracts.run import REMEDIATION_WORKFLOW
 from halon.errors import PermanentError, TransientError
 
 CALL_WITHIN = timedelta(seconds=10)
 FRESH = 0.4
 """Seconds for which a worker's view of the ledger may be used: a pause is in force within a second everywhere."""
+NEW_WITHIN = timedelta(minutes=10)
+"""An installation whose first run is younger may never have had a ledger."""
 MAX_ASKING = 8
 """Updates in flight from one process. Temporal takes ten at a time for one workflow unless it is told otherwise."""
 
@@ -54,10 +57,17 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class LedgerClient:
     """One process's way to the ledger."""
 
-    def __init__(self, client: Client, task_queue: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._clock = clock
+        self._wall = wall
         self._asking = asyncio.Semaphore(MAX_ASKING)
         self._looking = asyncio.Lock()
         self._seen: tuple[float, Permits] | None = None
@@ -79,7 +89,10 @@ class LedgerClient:
             TransientError: the ledger does not answer; whether it has the command is not known.
             PermanentError: it cannot take this command.
         """
-        answer = await self._update(name, given, Answer, None)
+        try:
+            answer = await self._update(name, given, Answer, None)
+        except TransientError as error:
+            raise TransientError(f"{error} It may still be carried out: look at `halon guards`") from error
         self._seen = None
         return answer
 
@@ -150,7 +163,7 @@ class LedgerClient:
             described = await self._handle.describe(rpc_timeout=CALL_WITHIN)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return LedgerState()
+                return await self._anew()
             raise
         if described.status is WorkflowExecutionStatus.RUNNING:
             return None  # one that is stopped from here on would be started with nothing
@@ -162,6 +175,20 @@ class LedgerClient:
             lost = "the ledger was stopped by force and what it knew is lost: look at locks and breakers, then resume"
             return LedgerState(pauses=(Pause(by="halon", reason=lost, at=described.close_time),))
         return state
+
+    async def _anew(self) -> LedgerState:
+        """An empty ledger for a new installation. Where runs took place before there was one, and it was deleted."""
+        before = self._wall() - NEW_WITHIN
+        runs = f"WorkflowType = '{REMEDIATION_WORKFLOW}' AND StartTime < '{before.isoformat()}'"
+        try:
+            async for run in self._client.list_workflows(runs, limit=1, rpc_timeout=CALL_WITHIN):
+                log.error("ledger.deleted", run=run.id)
+                lost = "there is no ledger though runs took place: was it deleted? Look at what they did, then resume"
+                return LedgerState(pauses=(Pause(by="halon", reason=lost, at=self._wall()),))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.UNIMPLEMENTED:  # the server of tests that skips time has no list
+                raise
+        return LedgerState()
 
     async def _update(self, name: str, given: BaseModel, answer: type[ModelT], update_id: str | None) -> ModelT:
         async def call() -> ModelT:

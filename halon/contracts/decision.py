@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 from halon.contracts.base import Contract
 from halon.contracts.people import Method
 
-MAX_SEAL = 8192
+MAX_SEAL = 49_152
 """Characters of a seal; one with all fields at their longest fits."""
 
 

@@ -20,6 +20,8 @@ MAX_HOLDS = 20
 """How often people may pause one change and let it go on again."""
 MAX_DRIFTS = 5
 """How often a target may move under one step before the step gives up: somebody else is at work there."""
+OWN_UNDO_LOOKS = "own-undo-looks-first"
+"""Name of a patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +145,16 @@ class Changes:
         if undo.call is None:
             return undo.reason or "this action has no undo"
         self._tell(AuditKind.UNDO_STARTED, path, f"Taking back: {done.plan.summary}", {"key": done.key})
-        return await self.run_undo(done, undo.call, path, recorded=done.plan)
+        return await self.run_undo(done, undo.call, path)
 
-    async def run_undo(self, done: Done, call: ActionCall, path: str, *, recorded: Plan | None) -> str:
+    async def run_undo(self, done: Done, call: ActionCall, path: str) -> str:
         """Plan, apply and confirm the action that takes `done` back. Gives the reason when it did not succeed.
 
-        With `recorded`, only what that plan left behind is touched: when somebody else has changed it since, a person
-        decides whether it is put back all the same.
+        Only what the change left behind is touched: when somebody else has changed it since, a person decides whether
+        it is put back all the same.
         """
         try:
-            plan, problem = await self._undoing(done, call, path, recorded)
+            plan, problem = await self._undoing(done, call, path)
             if problem:
                 return problem
             if plan.kind == "change":
@@ -167,13 +169,28 @@ class Changes:
         self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
         return ""
 
-    async def _undoing(self, done: Done, call: ActionCall, path: str, recorded: Plan | None) -> tuple[Plan, str]:
+    async def _plan_undo(self, done: Done, call: ActionCall, path: str) -> Plan:
+        """Plan an undo. An action of the playbook's own cannot tell what another one left behind, which looks first.
+
+        Raises:
+            ActionFailed: the target cannot be looked at.
+        """
+        own = isinstance(done.undo, UsesStep)
+        if own and not self._runtime.patched(OWN_UNDO_LOOKS):
+            return await self._runtime.plan(call, path, None)
+        if own and call.action != done.plan.action:
+            change = ActionCall(action=done.plan.action, params=done.plan.params)
+            seen = await self._runtime.plan(change, path, done.plan)
+            return seen if seen.overtaken else await self._runtime.plan(call, path, None)
+        return await self._runtime.plan(call, path, done.plan)
+
+    async def _undoing(self, done: Done, call: ActionCall, path: str) -> tuple[Plan, str]:
         """Plan and apply an undo. Gives its plan, and why it was not applied when it was not.
 
         Raises:
             ActionFailed: looking or writing failed.
         """
-        plan = await self._runtime.plan(call, path, recorded)
+        plan = await self._plan_undo(done, call, path)
         self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
         for _ in range(MAX_DRIFTS):
             if plan.overtaken:
@@ -196,7 +213,7 @@ class Changes:
             if applied.status == "held":
                 await self._gatekeeper.hold_undo(path, plan, applied.reason)
                 continue
-            plan = await self._runtime.plan(call, path, recorded)
+            plan = await self._plan_undo(done, call, path)
             self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
         return plan, f"{MAX_DRIFTS} tries to put it back were overtaken or held"
 
@@ -219,7 +236,7 @@ class Changes:
 
     async def _apply(self, wanted: Wanted, plan: Plan, key: str) -> Applied:
         """Apply, and enter into the account whatever took effect or may have."""
-        done = Done(wanted.path, plan, wanted.undo, wanted.scope, key)
+        done = Done(wanted.path, plan, wanted.undo, wanted.scope, key, wanted.cover.expires)
         try:
             applied = await self._runtime.apply(plan, wanted.path, key)
         except ActionFailed as failure:

@@ -107,6 +107,8 @@ class Done:
     undo: Literal["auto", "never"] | UsesStep
     scope: Scope
     key: str
+    expires: timedelta | None = None
+    """How long it may stay."""
     confirmed: bool = False
     taken_back: bool = False
 

@@ -29,6 +29,11 @@ ENDING_WITHIN = timedelta(minutes=30)
 
 _AFTER_FAILURE = frozenset({Outcome.FAILED, Outcome.UNDONE, Outcome.UNVERIFIED, Outcome.EXPIRED, Outcome.REFUSED})
 """Endings after which the playbook's `on_failure` runs: those that nobody chose and that leave the alert unanswered."""
+_STAYS = frozenset({Outcome.REMEDIATED, Outcome.UNVERIFIED, Outcome.UNNECESSARY, Outcome.DRY_RUN})
+"""Endings that leave in place what was changed, but for what was changed on a lease."""
+LEASES_END = "leases-end-with-the-run"
+UNDO_STAYS_STOPPED = "undo-stays-stopped"
+"""Names of patches."""
 
 
 async def interpret(spec: RunSpec, runtime: Runtime) -> RunResult:
@@ -53,6 +58,8 @@ class Run:
         self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
         self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
         self._cover = Cover(barred=NOT_ADMITTED)
+        self._hurried = asyncio.Event()
+        """Somebody has cancelled the run: it waits for no lease."""
         self._scope = Scope(opening_scope(spec, runtime.now()))
 
     async def execute(self) -> RunResult:
@@ -81,10 +88,16 @@ class Run:
             except asyncio.CancelledError:
                 if ending.cancelled():
                     raise
+                self._hurried.set()
 
     async def _bounded_body(self) -> None:
         limit = self._spec.playbook.timeout
-        winner, _ = await first(self._body(), self._runtime.deadline(limit, "time-out of the run"))
+        try:
+            winner, _ = await first(self._body(), self._runtime.deadline(limit, "time-out of the run"))
+        except RunEnded as ended:
+            if ended.outcome in _STAYS and self._leased() and self._runtime.patched(LEASES_END):
+                await self._steps.leases.expired()
+            raise
         if winner == 1:
             self._tell(AuditKind.RUN_TIMED_OUT, f"The run took longer than {format_duration(limit)}", {})
             raise StepFailed("run", "timeout", f"the run took longer than {format_duration(limit)}")
@@ -100,11 +113,12 @@ class Run:
         await self._steps.leases.stop()
         outcome, reason, keep, failure = self._judge(body)
         left: tuple[LeftInPlace, ...] = ()
-        if outcome not in {Outcome.REMEDIATED, Outcome.UNVERIFIED, Outcome.UNNECESSARY, Outcome.DRY_RUN} or keep:
+        if outcome not in _STAYS or keep:
             outcome, reason, left = await self._put_back(outcome, reason, keep=keep)
-        elif self._steps.leases.failures:
-            left = left_in_place(self._steps.leases.failures)
+        elif stuck := [*self._steps.leases.failures, *await self._end_leases()]:
+            left = left_in_place(stuck)
             outcome, reason = Outcome.FAILED, f"a lease could not be given back: {left[0].reason}"
+        before = len(self._account.changes)
         if outcome in _AFTER_FAILURE and self._spec.playbook.on_failure and not self._spec.dry_run:
             facts: JsonObject = {
                 "reason": reason,
@@ -117,6 +131,7 @@ class Run:
         if self._spec.playbook.finally_:
             facts = {"reason": reason, "step": "", "kind": "", "outcome": outcome.value, "left": []}
             left += await self._tail(self._spec.playbook.finally_, "finally", facts)
+        left += await self._last_leases(before)
         if left and outcome is not Outcome.FAILED:
             outcome, reason = Outcome.FAILED, f"{reason}; {left[0].reason}"
         result = RunResult(
@@ -141,6 +156,7 @@ class Run:
         """What the body's end means before anything is put back: outcome, reason, whether changes stay, the failure."""
         if body.cancelled():
             self._tell(AuditKind.RUN_CANCELLED, "The run was cancelled", {})
+            self._hurried.set()
             return Outcome.CANCELLED, "cancelled", False, None
         error = body.exception()
         if isinstance(error, RunEnded):
@@ -192,7 +208,9 @@ class Run:
             return Outcome.FAILED, reason, left
         stuck: list[tuple[Done, str]] = []
         for done in reversed(changes):
-            if stuck and stuck[-1][0].undo != "never":
+            stopped_before = bool(stuck) and stuck[-1][0].undo != "never"
+            failed = stopped_before or any(one.undo != "never" for one, _ in stuck)
+            if stopped_before or (failed and self._runtime.patched(UNDO_STAYS_STOPPED)):
                 stuck.append((done, "not taken back: a later change is still in place"))
                 continue
             problem = await self._steps.take_back(done)
@@ -203,6 +221,30 @@ class Run:
         if outcome is Outcome.FAILED and self._account.undone:
             return Outcome.UNDONE, reason, ()
         return outcome, reason, ()
+
+    def _leased(self, since: int = 0) -> list[Done]:
+        """Changes on a lease, from this one on, that are in place and that nobody has tried to give back."""
+        tried = [done for done, _ in self._steps.leases.failures]
+        changes = self._account.changes[since:]
+        return [done for done in changes if done.expires and not done.taken_back and done not in tried]
+
+    async def _end_leases(self, since: int = 0) -> list[tuple[Done, str]]:
+        """Give back, before the run ends, what is on a lease that runs no more. Gives those that could not be."""
+        leased = self._leased(since)
+        if not leased or not self._runtime.patched(LEASES_END):
+            return []
+        tried = [(done, await self._steps.take_back(done)) for done in reversed(leased)]
+        return [(done, problem) for done, problem in tried if problem]
+
+    async def _last_leases(self, since: int) -> tuple[LeftInPlace, ...]:
+        """The run lasts as long as what its `on_failure` and `finally` have leased, unless it is cancelled."""
+        if not self._leased(since) or not self._runtime.patched(LEASES_END):
+            return ()
+        await first(self._steps.leases.expired(), self._hurried.wait())
+        await self._steps.leases.stop()
+        stuck = [*self._steps.leases.failures, *await self._end_leases(since)]
+        late = self._account.changes[since:]
+        return left_in_place([(done, problem) for done, problem in stuck if done in late])
 
     async def _tail(self, steps: Sequence[Step], name: str, facts: JsonObject) -> tuple[LeftInPlace, ...]:
         """Run `on_failure` or `finally` steps. When they fail, what they changed is put back and the outcome stays."""

@@ -132,22 +132,13 @@ class Ledger:
             self._rates.give_back(report.holder.workflow)
             self._budgets.give_back(report.holder.workflow)
         for lock in self._locks_of(report.holder):
-            self._ended.pop(lock.name, None)
-            self._ended[lock.name] = Ended(
-                incident=report.incident,
-                playbook=report.playbook,
-                outcome=report.outcome,
-                reason=report.reason[:MAX_SHOWN],
-                at=now,
-            )
+            self._ends(lock, report.outcome, report.reason[:MAX_SHOWN], now)
             if report.keep_lock:
                 self._locks[lock.name] = lock.model_copy(update={"kept": report.keep_lock})
                 message = f"The lock {lock.name} is kept until a person has looked: {report.keep_lock}"
                 self._tell(AuditKind.LOCK_KEPT, message, {"lock": lock.name, "incident": report.incident})
             else:
                 del self._locks[lock.name]
-        while len(self._ended) > MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
         failure = Failure(at=now, incident=report.incident, reason=f"{report.outcome}: {report.reason}"[:300])
         for key in entry.breakers:
             self._events += self._breakers.judge(key, report.health, failure, report.holder.workflow)
@@ -359,15 +350,25 @@ class Ledger:
         ago = format_duration(timedelta(seconds=int((now - ended.at).total_seconds())))
         return f"{ended.playbook} ended here {ago} ago as {ended.outcome} (incident {ended.incident}): {ended.reason}"
 
+    def _ends(self, lock: LockEntry, outcome: str, reason: str, now: datetime) -> None:
+        """Keep for the next one on a lock what the last one came to."""
+        self._ended.pop(lock.name, None)
+        ended = Ended(incident=lock.incident, playbook=lock.playbook, outcome=outcome, reason=reason, at=now)
+        self._ended[lock.name] = ended
+        while len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+
     def _locks_of(self, holder: Holder) -> list[LockEntry]:
         return [one for one in self._locks.values() if one.holder == holder]
 
     def _lost(self, entry: HolderEntry, now: datetime) -> None:
         """A run closed without a word. What it reserved stays counted: nobody knows what it did."""
         del self._holders[entry.holder.workflow]
-        names = [one.name for one in self._locks_of(entry.holder) if not one.kept]
-        for name in names:
-            del self._locks[name]
+        locks = [one for one in self._locks_of(entry.holder) if not one.kept]
+        for lock in locks:
+            del self._locks[lock.name]
+            self._ends(lock, "failed", "it ended without a result, and may have left something in place", now)
+        names = [one.name for one in locks]
         what = f"; its lock {', '.join(names)} is free again" if names else ""
         message = f"The run of incident {entry.incident} ended without giving back what it held{what}"
         facts: JsonObject = {"incident": entry.incident, "workflow": entry.holder.workflow, "locks": [*names]}

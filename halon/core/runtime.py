@@ -99,6 +99,10 @@ class Runtime(Protocol):
         """The time, the same on replay."""
         ...
 
+    def patched(self, change: str) -> bool:
+        """Whether this run takes a way that came with `change`: no when it has gone the one before already."""
+        ...
+
     async def sleep(self, duration: timedelta, why: str) -> None:
         """Wait durably, with nothing else to do meanwhile; `why` is shown on the timeline."""
         ...

@@ -115,9 +115,7 @@ class Steps:
         try:
             if self._spec.effects.get(undo.uses) in _CHANGES:
                 params = rendered(path, undo.with_, self._names(done.scope))
-                return await self._changes.run_undo(
-                    done, ActionCall(action=undo.uses, params=params), path, recorded=None
-                )
+                return await self._changes.run_undo(done, ActionCall(action=undo.uses, params=params), path)
             await self._kinds.read(undo.uses, undo.with_, path, done.scope)
         except StepFailed as failure:
             return failure.reason

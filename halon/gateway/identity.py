@@ -14,13 +14,13 @@ from fastapi import Request
 from opentelemetry import metrics
 
 from halon.clients.oidc import Provider
+from halon.clients.oncall import directory_of
 from halon.clients.tokens import PREFIX, Tokens, operator_token
 from halon.contracts.base import digest, is_list
 from halon.contracts.people import MAX_GROUPS, Method, Principal
 from halon.core.directory import Directory
 from halon.errors import InvalidInput, Misconfigured, TransientError
 from halon.gateway.problems import Refusal, retry_after
-from halon.operations.rights import directory_of
 from halon.settings import Settings, os_user
 from halon.settings.auth import OidcSettings
 
@@ -53,6 +53,7 @@ class Identity:
         given = request.headers.getlist("authorization")
         scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
+            _attempts.add(1, {"method": "none", "result": HTTPStatus.UNAUTHORIZED.phrase.lower()})
             raise _unauthorized("say who you are: `Authorization: Bearer TOKEN`, once")
         return await self.of_token(token.strip())
 

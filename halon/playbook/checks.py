@@ -266,7 +266,11 @@ class _Checker:
     def _undo(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> None:
         undo = raw.get("undo")
         if is_object(undo):
-            self._action(undo, (*path, "undo"), scope)
+            schema = self._action(undo, (*path, "undo"), scope)
+            if schema is not None and not schema.changes:
+                told = f"`undo` takes only actions that change something; {undo['uses']} is of effect "
+                message = f"{told}`{schema.effect.value}`: say `undo: never`, and tell people in `on_failure`"
+                self._report.add((*path, "undo", "uses"), message, "not_a_change")
         if self._may_change(raw, kind):
             return
         for field in ("undo", "expires", "within"):

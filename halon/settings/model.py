@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -21,15 +20,13 @@ from halon.contracts.policy import Policy
 from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
 from halon.settings.secret_ref import SecretRef
-from halon.settings.section import Section
+from halon.settings.section import HttpUrl, Section, TimeZone
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
 Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 """Names of sources, clusters and channels: lower case, digits, dashes."""
-HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
-"""An address without user and password: those are secrets and have their own fields."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
@@ -276,14 +273,6 @@ class StormSettings(Section):
     """Channels from `notify.channels` that are told once when a storm begins."""
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone {value}: use one such as Europe/Berlin") from error
-    return value
-
-
 def _cron(value: str) -> str:
     try:
         CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
@@ -305,7 +294,7 @@ class FreezeWindow(Section):
     until: AwareDatetime | None = None
     calendar: Path | None = None
     """An iCalendar file, each event of which is a freeze."""
-    timezone: Annotated[str, StringConstraints(max_length=60), AfterValidator(_zone)] = "UTC"
+    timezone: TimeZone = "UTC"
     """For `cron`, and for a calendar's whole days."""
     targets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     """Prefixes or globs of targets; without them everything is frozen."""

@@ -254,6 +254,7 @@ def test_guards_are_shown_and_turned_by_hand(halon: Shell) -> None:
     assert halon(*key, "--reason", "it went wrong").code == 0
     assert "open until reset" in halon("breaker", "list").out
     assert halon("breaker", "show", "no-such-playbook", "--json").json["state"] == "open"
+    assert halon("breaker", "show", "no-such-playbook").out.endswith("why: tripped by ana: it went wrong\n")
     assert halon("breaker", "show", "other").err.startswith("error: no circuit breaker of other has anything to say")
     assert halon("breaker", "reset", "no-such-playbook", "--by", "ana", "--reason", "mended").code == 0
     assert halon("breaker", "list", "--json").json == []

@@ -167,12 +167,15 @@ def _step(draw: st.DrawFn, depth: int, item: str) -> Made:
     name = f"t{item}"
     pause = st.sampled_from(PAUSES)
     step: Made = {
-        "change": lambda: _change(name),
+        "change": lambda: _change(name) | draw(st.sampled_from([{}, {}, {"expires": "30m"}])),
         "look": lambda: dict(_LOOK),
         "verify": lambda: dict(_VERIFY, **draw(st.sampled_from([{}, {"hold": "1m"}]))),
         "wait": lambda: {"wait": draw(st.sampled_from([*PAUSES, {"until": "resolved", "within": "10m"}]))},
         "gate": lambda: {"approve": {"within": "5m"}},
-        "stop": lambda: {"if": "${{ now.getSeconds() > 30 }}", "stop": {"outcome": "refused", "reason": "enough"}},
+        "stop": lambda: {
+            "if": "${{ now.getSeconds() > 30 }}",
+            "stop": {"outcome": draw(st.sampled_from(["refused", "remediated"])), "reason": "enough"},
+        },
         "parallel": lambda: {
             "parallel": {
                 branch: {

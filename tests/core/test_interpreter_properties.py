@@ -41,6 +41,8 @@ def test_what_a_run_says_of_the_world_is_true(data: st.DataObject, numbers: list
     if gave_up:
         still = {name for name in world.there if world.there[name] != world.without_us[name]}
         assert still <= {one.target for one in ran.result.left}
+    leased = {told.event.step for told in ran.told if told.event.kind is AuditKind.LEASED}
+    assert leased <= {*ran.result.undone, *(one.step for one in ran.result.left)}, "a lease outlived its run"
     state = world.ledger.state
     assert not state.holders
     assert bool(state.locks) == (bool(ran.result.left) and spec.playbook.guard.lock is not None and _admitted(ran))

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from temporalio.client import WorkflowHandle
 
 from halon.clients.calendars import Freezes
+from halon.clients.roster import Roster
 from halon.clients.seals import sealer
 from halon.clients.tokens import hash_of
 from halon.contracts.audit import AuditKind
@@ -28,7 +29,7 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.serve import server
 from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
+from halon.operations.rights import Rights
 from halon.operations.runs import Repertoire
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
@@ -181,7 +182,7 @@ def parts_of(settings: Settings, engine: Engine, clock: Clock) -> Parts:
     return Parts(
         settings=settings,
         identity=Identity(settings, operator_of(settings)),
-        guard=Guard(rights_of(settings, clock), engine.store, clock),
+        guard=Guard(Rights(Roster(settings), settings.environment, clock), engine.store, clock),
         store=engine.store,
         client=engine.client,
         ledger=engine.ledger,

@@ -79,6 +79,10 @@ SET = "  - {set: {x: '${{ %s }}'}}\n"
         ("  - {" + SCALE + " 101}}\n", "`replicas` must be at most 100"),
         ("  - {" + SCALE + " '${{ now }}'}}\n", "`replicas` must be a whole number, and this gives timestamp"),
         ("  - verify: {" + SCALE + " 1}}\n    until: ${{ true }}\n", "9:20: `verify` takes only actions that read"),
+        (
+            "  - {" + SCALE + " 1}, undo: {uses: prometheus.query, with: {query: up}}}\n",
+            "`undo` takes only actions that change something; prometheus.query is of effect `read`",
+        ),
         ("  - wait: 1m\n    undo: never\n", "10:5: `undo` is for changes, and this step changes nothing"),
         ("  - {id: a, wait: 1m}\n  - {id: a, wait: 1m}\n", "10:10: step id `a` is used already in line 9"),
         ("  - set: {a: 1}\n  - approve: {}\n", "10:5: this gate stands before nothing"),

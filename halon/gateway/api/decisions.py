@@ -1,26 +1,24 @@
 """A person's word to a run: approve, deny, cancel. Who it is was proven, and the seal says so to the run."""
 
 import secrets
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from halon.contracts.base import Json, digest
-from halon.contracts.decision import MAX_SEAL, Seal, Verdict
+from halon.contracts.decision import Verdict
 from halon.contracts.people import Principal, Right
 from halon.contracts.run import Decide
-from halon.errors import InvalidInput
+from halon.errors import Conflict, NotFound
 from halon.gateway.api.access import Access
 from halon.gateway.api.edge import PROBLEMS, Caller
 from halon.gateway.api.incidents import IncidentId
 from halon.gateway.api.parts import Parts
 from halon.operations import decisions
+from halon.operations.sealing import sealed
 from halon.settings.section import Section
 
-VALID_FOR = timedelta(minutes=5)
-"""How long a seal may take to reach its run."""
 _ID = 16
 IdempotencyKey = Annotated[
     str | None,
@@ -89,7 +87,6 @@ class Decisions:
             Refusal: 403, they have no right to; 404, there is no such incident.
             Conflict: the run does not take it, and why.
             TransientError: nobody answers.
-            InvalidInput: the comment is too long to be sealed.
         """
         alone = given.break_glass and given.verdict == "approve"
         right = Right.BREAK_GLASS if alone else Right.DECIDE
@@ -100,30 +97,17 @@ class Decisions:
         answer = await decisions.answered(client, run, name) if key else None
         if answer is None:
             gate = await decisions.asked(client, run, given.step, given.plan)
-            decision = self._sealed(
-                Seal(
-                    run=run,
-                    verdict=Verdict(given.verdict),
-                    by=principal.person,
-                    method=principal.method,
-                    groups=principal.groups,
-                    step=gate.step,
-                    plan=gate.digest,
-                    comment=given.comment,
-                    break_glass=given.break_glass,
-                    id=name,
-                    expires_at=self._parts.clock() + VALID_FOR,
-                )
+            exact = Decide(
+                verdict=Verdict(given.verdict),
+                by=principal.person,
+                comment=given.comment,
+                plan=gate.digest,
+                step=gate.step,
+                break_glass=given.break_glass,
             )
+            decision = sealed(self._parts.sealer(), principal, run, exact, self._parts.clock(), seal_id=name)
             answer = await decisions.decide(client, row.id, decision, run=run, update_id=name)
         return DecisionAnswer(incident=row.id, verdict=Verdict(given.verdict), by=principal.person, answer=answer)
-
-    def _sealed(self, seal: Seal) -> Decide:
-        token = self._parts.sealer().seal(seal)
-        if len(token) > MAX_SEAL:
-            raise InvalidInput("the comment is too long to be sealed with the decision: shorten it")
-        said = seal.model_dump(include={"verdict", "by", "comment", "plan", "step", "break_glass"})
-        return Decide.model_validate({**said, "seal": token})
 
 
 def add(router: APIRouter, parts: Parts, access: Access) -> Decisions:
@@ -153,7 +137,10 @@ def add(router: APIRouter, parts: Parts, access: Access) -> Decisions:
     async def cancel(caller: Caller, incident: IncidentId, given: CancelRequest) -> CancelAnswer:  # pyright: ignore[reportUnusedFunction]  # registered
         row = await access.incident(caller, Right.RUN, incident, f"cancel incident {incident}")
         reason = f"{caller.person}: {given.comment}" if given.comment else caller.person
-        await decisions.cancel(parts.client, row.id, reason)
+        try:
+            await decisions.cancel(parts.client, row.id, reason)
+        except NotFound as error:
+            raise Conflict(str(error)) from error
         return CancelAnswer(incident=row.id, message=f"asked {row.id} to stop and undo")
 
     return desk
