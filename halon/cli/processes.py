@@ -21,6 +21,7 @@ from halon.clients.environment import open_env
 from halon.clients.ledger import LedgerClient
 from halon.clients.roster import Roster, roster_of
 from halon.clients.seals import sealer
+from halon.clients.telling import communication_of
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
@@ -31,6 +32,7 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.gateway.slack import add_slack
 from halon.operations.denials import Guard
 from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
@@ -89,11 +91,13 @@ async def serve_gateway(settings: Settings) -> None:
                 installed.catalogue.playbooks,
                 installed.registry.effects,
                 settings.gateway.dispatch_timeout,
+                communication=communication_of(settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             parts = _api(settings, installed, store, client, roster)
             add_console(app, parts, install(app, parts))
             add_links(app, parts)
+            add_slack(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
@@ -110,7 +114,7 @@ def _api(settings: Settings, installed: Installation, store: Store, client: Clie
         store=store,
         client=client,
         ledger=LedgerClient(client, settings.temporal.task_queue),
-        repertoire=repertoire_of(installed),
+        repertoire=repertoire_of(installed, settings),
         sealer=cache(partial(sealer, settings)),
         freezes=cache(partial(Freezes, settings.freeze)),
         clock=utc_now,

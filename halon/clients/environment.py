@@ -10,6 +10,7 @@ from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
+from halon.clients.slack import Slack
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 from halon.settings.secrets import resolve
@@ -28,9 +29,14 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
     prometheus, on_call = _prometheus(settings.prometheus), OnCall(settings)
+    checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify)
+    slack = Slack(settings.slack) if settings.slack else None
     try:
-        yield Env(on_call, kubernetes, prometheus, HttpChecker(settings.http.allow), _notifier(settings.notify), *more)
+        chat = () if slack is None else (slack,)
+        yield Env(on_call, kubernetes, prometheus, checker, notifier, *chat, *more)
     finally:
+        if slack is not None:
+            await slack.close()
         await on_call.close()
         await prometheus.close()
         await kubernetes.close()
@@ -41,7 +47,8 @@ def _prometheus(settings: PrometheusSettings) -> Prometheus:
     return Prometheus(settings.url, token)
 
 
-def _notifier(settings: NotifySettings) -> Notifier:
+def notifier_of(settings: NotifySettings) -> Notifier:
+    """Give what tells people by the channels of halon.yaml."""
     return Notifier(
         {
             name: [partial(resolve, ref, f"notify.channels.{name}[{number}]") for number, ref in enumerate(refs)]

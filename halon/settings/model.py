@@ -18,9 +18,11 @@ from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
 from halon.settings.auth import AuthSettings
+from halon.settings.communication import CommunicationSettings, check_communication
 from halon.settings.people import Group, check_people
 from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.slack import SlackSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
@@ -336,14 +338,19 @@ class Settings(Section):
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
     auth: AuthSettings = AuthSettings()
+    slack: SlackSettings | None = None
+    """Without it nobody is told or asked in Slack."""
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
     roles: Annotated[dict[GroupName, Role], Field(max_length=MAX_ROLES)] = {}
+    communication: CommunicationSettings = CommunicationSettings()
 
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
+        channels = {*self.notify.channels, *(("slack",) if self.slack else ())}
+        check_communication(self.communication, channels, self.people, self.groups)
         for group in self.auth.oidc.groups.values() if self.auth.oidc else ():
             if group not in self.groups:
                 raise ValueError(f"`auth.oidc.groups` names {group}, which is not under `groups`")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from halon.contracts.people import GROUP, MAX_MEMBERS, Person, Reference, Role
+from halon.contracts.people import GROUP, MAX_MEMBERS, GroupName, Person, Reference, Role
 from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.section import Section
 
@@ -15,6 +15,9 @@ class Group(Section):
 
     members: Annotated[tuple[Reference, ...], Field(max_length=MAX_MEMBERS)] = ()
     """People by id, e-mail address or alias. Groups do not hold groups."""
+    channels: Annotated[tuple[GroupName, ...], Field(max_length=10)] = ()
+    """The group's own channels from `notify.channels`, in the order in which they are tried. Without them each member
+    is told by theirs."""
     calendar: CalendarSchedule | None = None
     pagerduty: PagerDutySchedule | None = None
     opsgenie: OpsgenieSchedule | None = None
@@ -65,7 +68,10 @@ def check_people(people: Mapping[str, Person], groups: Mapping[str, Group], role
 
 def _owners(people: Mapping[str, Person]) -> dict[str, str]:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for name in (person, *whose.names):
             owner = owners.setdefault(name.casefold(), person)
             if owner != person:
@@ -75,7 +81,10 @@ def _owners(people: Mapping[str, Person]) -> dict[str, str]:
 
 def _tokens_are_theirs(people: Mapping[str, Person]) -> None:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for token in whose.tokens:
             owner = owners.setdefault(token, person)
             if owner != person:
