@@ -24,7 +24,8 @@ def ack(context: typer.Context, incident: Incident, *, comment: Comment = "", by
 
     Example: halon ack crashloop-rollback-3f9a1c07de --comment "looking"
     """
-    _say(context, incident, lambda: AcknowledgeInput(by=named(by), comment=comment), as_json=json)
+    who = named(settings_of(context), by)
+    _say(context, incident, lambda: AcknowledgeInput(by=who, comment=comment), as_json=json)
 
 
 def role(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -43,8 +44,8 @@ def role(  # noqa: PLR0913  # one parameter an option: Typer's way
     """
     if leave and to:
         raise InvalidInput("--leave gives the part to nobody: leave --to away")
-    to = "-" if leave else to
-    _say(context, incident, lambda: RoleInput.model_validate({"by": named(by), "role": part, "to": to}), as_json=json)
+    fields = {"by": named(settings_of(context), by), "role": part, "to": "-" if leave else to}
+    _say(context, incident, lambda: RoleInput.model_validate(fields), as_json=json)
 
 
 def done(  # one parameter an option: Typer's way
@@ -60,7 +61,8 @@ def done(  # one parameter an option: Typer's way
 
     Example: halon done exfiltration-3f9a1c07de gdpr --comment "reported, file number 4711"
     """
-    _say(context, incident, lambda: DoneInput(by=named(by), comment=comment, deadline=deadline), as_json=json)
+    who = named(settings_of(context), by)
+    _say(context, incident, lambda: DoneInput(by=who, comment=comment, deadline=deadline), as_json=json)
 
 
 def publish(  # one parameter an option: Typer's way
@@ -78,7 +80,7 @@ def publish(  # one parameter an option: Typer's way
 
     Example: halon publish crashloop-rollback-3f9a1c07de --status resolved --message "All is well again."
     """
-    fields = {"by": named(by), "status": status, "message": message}
+    fields = {"by": named(settings_of(context), by), "status": status, "message": message}
     _say(context, incident, lambda: PublishInput.model_validate(fields), as_json=json)
 
 

@@ -7,6 +7,7 @@ whichever gateway it arrives.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -133,7 +134,7 @@ class SlackDesk:
         )
         self._memory = BodyMemory(_BODIES)
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
-        self._seen: TTLCache[str, bool] = TTLCache(_MAX_SEEN, 2 * TOLERANCE.total_seconds() + 60)
+        self._seen: TTLCache[str, bool] = TTLCache(_MAX_SEEN, 2 * TOLERANCE.total_seconds() + 60, time.monotonic)
 
     async def receive(self, request: Request) -> Response:
         """Take in a request. Its answer says only that it is taken."""
