@@ -1,19 +1,21 @@
 """`halon ack`, `role`, `done` and `publish`: what people say to an incident beside approving and denying."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
+from halon.cli.access import demand_at, named
 from halon.cli.connections import connected
-from halon.cli.decisions import By, Comment, Incident, Json, named, whole_id
+from halon.cli.decisions import By, Comment, Incident, Json, whole_id
 from halon.cli.invocation import settings_of
 from halon.cli.output import say, say_json
 from halon.contracts.coordination import AcknowledgeInput, DoneInput, PublishInput, RoleInput
+from halon.contracts.people import Method, Principal, Right
 from halon.errors import InvalidInput
 from halon.operations.coordination import Word, tell_incident
+from halon.operations.denials import Attempt
 from halon.settings import Settings
 
 
@@ -24,8 +26,7 @@ def ack(context: typer.Context, incident: Incident, *, comment: Comment = "", by
 
     Example: halon ack crashloop-rollback-3f9a1c07de --comment "looking"
     """
-    who = named(settings_of(context), by)
-    _say(context, incident, lambda: AcknowledgeInput(by=who, comment=comment), as_json=json)
+    _say(context, incident, AcknowledgeInput, {"by": by, "comment": comment}, as_json=json)
 
 
 def role(  # noqa: PLR0913  # one parameter an option: Typer's way
@@ -44,8 +45,8 @@ def role(  # noqa: PLR0913  # one parameter an option: Typer's way
     """
     if leave and to:
         raise InvalidInput("--leave gives the part to nobody: leave --to away")
-    fields = {"by": named(settings_of(context), by), "role": part, "to": "-" if leave else to}
-    _say(context, incident, lambda: RoleInput.model_validate(fields), as_json=json)
+    to = "-" if leave else to
+    _say(context, incident, RoleInput, {"by": by, "role": part, "to": to}, as_json=json)
 
 
 def done(  # one parameter an option: Typer's way
@@ -61,8 +62,7 @@ def done(  # one parameter an option: Typer's way
 
     Example: halon done exfiltration-3f9a1c07de gdpr --comment "reported, file number 4711"
     """
-    who = named(settings_of(context), by)
-    _say(context, incident, lambda: DoneInput(by=who, comment=comment, deadline=deadline), as_json=json)
+    _say(context, incident, DoneInput, {"by": by, "comment": comment, "deadline": deadline}, as_json=json)
 
 
 def publish(  # one parameter an option: Typer's way
@@ -80,17 +80,17 @@ def publish(  # one parameter an option: Typer's way
 
     Example: halon publish crashloop-rollback-3f9a1c07de --status resolved --message "All is well again."
     """
-    fields = {"by": named(settings_of(context), by), "status": status, "message": message}
-    _say(context, incident, lambda: PublishInput.model_validate(fields), as_json=json)
+    _say(context, incident, PublishInput, {"by": by, "status": status, "message": message}, as_json=json)
 
 
-def _say(context: typer.Context, incident: str, word: Callable[[], Word], *, as_json: bool) -> None:
+def _say(context: typer.Context, incident: str, kind: type[Word], said: dict[str, str], *, as_json: bool) -> None:
+    settings = settings_of(context)
     try:
-        given = word()
+        given = kind.model_validate({**said, "by": named(settings, said["by"])})
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         raise InvalidInput("; ".join(problems)) from error
-    whole, answer = asyncio.run(_tell(settings_of(context), incident, given))
+    whole, answer = asyncio.run(_tell(settings, incident, given))
     if as_json:
         say_json({"incident": whole, "by": given.by, "answer": answer})
     else:
@@ -100,4 +100,6 @@ def _say(context: typer.Context, incident: str, word: Callable[[], Word], *, as_
 async def _tell(settings: Settings, incident: str, word: Word) -> tuple[str, str]:
     client = await connected(settings)
     whole = await whole_id(settings, client, incident)
+    who = Principal(person=word.by, method=Method.CLAIMED)
+    await demand_at(settings, Attempt(who, Right.DECIDE, f"speak at incident {whole}", whole))
     return whole, await tell_incident(client, whole, word)

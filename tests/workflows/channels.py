@@ -1,6 +1,5 @@
 """A service that takes Apprise's JSON and can be down, and settings whose channels lead there."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from halon.clients.telling import communication_of
-from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult
+from halon.contracts.incident import IncidentInput
 from halon.contracts.playbook import Playbook
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
@@ -24,7 +23,8 @@ class Inbox:
         self.refused: list[str] = []
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.address = ""
-        self.arrived = asyncio.Event()
+        self.public: list[dict[str, Any]] = []
+        """What was said on the status page."""
 
     def of(self, channel: str) -> list[dict[str, Any]]:
         return [body for name, body in self.received if name == channel]
@@ -34,13 +34,21 @@ class Inbox:
 
     async def handle(self, request: web.Request) -> web.Response:
         channel = request.path.strip("/")
+        if channel.startswith("v1/pages/"):
+            return await self._page(request)
         body = json.loads(await request.read())
         if channel in self.down:
             self.refused.append(channel)
             return web.Response(status=503)
         self.received.append((channel, body))
-        self.arrived.set()
         return web.Response()
+
+    async def _page(self, request: web.Request) -> web.Response:
+        if request.method == "GET":
+            latest = {"id": "p1", **self.public[-1]} if self.public else {}
+            return web.json_response(latest if request.path.endswith("/p1") else [])
+        self.public.append(json.loads(await request.read())["incident"])
+        return web.json_response({"id": "p1", "shortlink": "https://stspg.io/p1"})
 
 
 @asynccontextmanager
@@ -63,7 +71,8 @@ def settings_with(directory: Path, inbox: Inbox, channels: Sequence[str], text: 
     for name in channels:
         (directory / f"channel-{name}").write_text(f"json://{inbox.address}/{name}")
     named = ", ".join(f"{name}: [{{file: channel-{name}}}]" for name in channels)
-    return parse_settings(f"notify: {{channels: {{{named}}}}}\n{text}", directory / "halon.yaml")
+    whole = f"notify: {{channels: {{{named}}}}}\n{text.replace('INBOX', inbox.address)}"
+    return parse_settings(whole, directory / "halon.yaml")
 
 
 def given(settings: Settings, playbook: Playbook, effects: Any, **more: Any) -> IncidentInput:
@@ -71,6 +80,3 @@ def given(settings: Settings, playbook: Playbook, effects: Any, **more: Any) -> 
     return IncidentInput(
         group="dim-0000000000", playbook=playbook, effects=effects, communication=communication_of(settings), **more
     )
-
-
-__all__ = ["AlertBatch", "Inbox", "IncidentResult", "given", "serving", "settings_with"]

@@ -12,7 +12,10 @@ from channels import Inbox, given, serving, settings_with
 from lamp import ACTIONS, APPROVED, DIM, GROUP, LOOK, QUEUE, Engine, alert, book, running, time_skipping_server, until
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
 
+import worker
 from halon.clients.telling import communication_of
 from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind
@@ -21,6 +24,7 @@ from halon.contracts.incident import AlertBatch, IncidentResult
 from halon.contracts.outcome import Outcome
 from halon.contracts.playbook import Playbook
 from halon.settings import Settings
+from workflows.coordination import Coordination
 
 # Apprise's PGP support imports it, on the Python versions that still have it.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -328,3 +332,80 @@ async def test_a_duty_that_was_done_in_time_ends_its_watch(stage: Any) -> None:
     await one.passed()
     assert len(one.inbox.of("ben-phone")) == 1
     assert AuditKind.DEADLINE_MISSED not in await one.engine.told(FIRST)
+
+
+async def test_the_public_is_told_when_a_person_releases_it_and_when_it_is_over(stage: Any) -> None:
+    one = await stage(
+        f"""{PEOPLE}
+communication:
+  threads: [stage]
+  gather: 1s
+  status_page: {{url: "http://INBOX/v1", page: abc, token: {{file: channel-stage}}, incidents: [{{severities: ["*"]}}]}}
+"""
+    )
+    await one.alone(alert())
+    await one.hear(AuditKind.APPLIED, "Set the lamp to 1")
+    await until(lambda: _held(one))
+    assert one.inbox.public == []
+    answer = await one.people.execute_update("publish", {"by": "ana"})
+    assert answer == "ana released what waited for the status page"
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="remediated")
+    await one.passed()
+    assert [said["status"] for said in one.inbox.public] == ["identified", "resolved"]
+    told = await one.engine.told(FIRST)
+    spine = [AuditKind.STATUS_PAGE_HELD, AuditKind.STATUS_PAGE_RELEASED, *[AuditKind.STATUS_PAGE_WRITTEN] * 2]
+    assert [kind for kind in told if kind in spine] == spine
+
+
+async def test_the_public_never_hears_of_what_was_over_before_anybody_released_it(stage: Any) -> None:
+    one = await stage(
+        f"""{PEOPLE}
+communication:
+  status_page: {{url: "http://INBOX/v1", page: abc, token: {{file: channel-stage}}, incidents: [{{severities: ["*"]}}]}}
+"""
+    )
+    await one.alone(alert())
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="remediated")
+    await one.passed()
+    assert one.inbox.public == []
+
+
+async def _held(one: Stage) -> bool:
+    page = (await one.status()).status_page
+    return page is not None and page.state == "held"
+
+
+async def test_what_comes_too_fast_for_a_channel_goes_out_in_a_digest(stage: Any) -> None:
+    one = await stage(PAGED.replace("gather: 1s", "gather: 1s\n  per_minute: 1"))
+    await one.alone(critical(), alert(2))
+    await one.hear(AuditKind.APPROVAL_ASKED, "Waiting for approval", **{"from": ["ana"]})
+    await until(lambda: _some(one.inbox.of("ana-phone")))
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="remediated")
+    await one.passed()
+    await one.engine.environment.sleep(timedelta(minutes=3))
+    first, digest = one.inbox.of("ana-phone")
+    titles = {first["title"], digest["message"]}
+    assert "1 messages of 1 incidents" in digest["title"]
+    assert any("Please decide" in one for one in titles)
+    assert FIRST in digest["message"]
+
+
+async def test_who_tells_people_replays_with_its_decisions_inside_the_sandbox(stage: Any) -> None:
+    one = await stage(
+        PAGED.replace("page:", "deadlines: [{name: d, title: D, severities: ['*'], within: 2h, to: [ben]}]\n  page:")
+    )
+    one.inbox.down.add("ana-phone")
+    await one.alone(critical())
+    await one.engine.environment.sleep(timedelta(minutes=30))
+    await one.people.execute_update("acknowledge", {"by": "ben"})
+    await one.people.execute_update("done", {"by": "ben", "deadline": "d"})
+    await one.hear(AuditKind.INCIDENT_CLOSED, "Closed", outcome="failed", left=["lamp on stage"])
+    one.inbox.down.clear()
+    await one.passed()
+    assert any("STILL IN PLACE: lamp on stage" in body["message"] for body in one.inbox.of("stage"))
+    replayer = Replayer(
+        workflows=[Coordination],
+        data_converter=pydantic_data_converter,
+        workflow_runner=worker.workflow_runner(guard_core=True),
+    )
+    await replayer.replay_workflow(await one.people.fetch_history())
