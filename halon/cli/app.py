@@ -18,7 +18,7 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, decisions, guards, incidents, keys, playbooks, services, token
+from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
@@ -89,6 +89,10 @@ app.command(rich_help_panel=_OPERATING)(show)
 app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
+app.command(rich_help_panel=_OPERATING)(coordination.ack)
+app.command(rich_help_panel=_OPERATING)(coordination.role)
+app.command(rich_help_panel=_OPERATING)(coordination.done)
+app.command(rich_help_panel=_OPERATING)(coordination.publish)
 app.command(rich_help_panel=_OPERATING)(run)
 app.command(rich_help_panel=_OPERATING)(people)
 app.command(rich_help_panel=_OPERATING)(oncall)

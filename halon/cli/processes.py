@@ -23,6 +23,7 @@ from halon.clients.ledger import LedgerClient
 from halon.clients.preflight import inspect
 from halon.clients.roster import Roster, roster_of
 from halon.clients.seals import sealer
+from halon.clients.telling import communication_of
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
@@ -102,6 +103,7 @@ async def serve_gateway(settings: Settings) -> None:
                 installed.catalogue.playbooks,
                 installed.registry.effects,
                 settings.gateway.dispatch_timeout,
+                communication=communication_of(settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             parts = _api(settings, installed, store, client, roster)
@@ -127,7 +129,7 @@ def _api(settings: Settings, installed: Installation, store: Store, client: Clie
         store=store,
         client=client,
         ledger=LedgerClient(client, settings.temporal.task_queue),
-        repertoire=repertoire_of(installed),
+        repertoire=repertoire_of(installed, settings),
         sealer=cache(partial(sealer, settings)),
         freezes=cache(partial(Freezes, settings.freeze)),
         clock=utc_now,

@@ -10,6 +10,7 @@ from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
+from halon.clients.slack import Slack
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 
@@ -28,10 +29,14 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
     credentials = Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
-    notifier = _notifier(settings.notify, credentials)
+    checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
+    slack = Slack(settings.slack, credentials.named(settings.slack.token, "slack.token")) if settings.slack else None
     try:
-        yield Env(on_call, kubernetes, prometheus, HttpChecker(settings.http.allow), notifier, *more)
+        chat = () if slack is None else (slack,)
+        yield Env(on_call, kubernetes, prometheus, checker, notifier, *chat, *more)
     finally:
+        if slack is not None:
+            await slack.close()
         await on_call.close()
         await prometheus.close()
         await kubernetes.close()
@@ -42,7 +47,8 @@ def _prometheus(settings: PrometheusSettings, credentials: Credentials) -> Prome
     return Prometheus(settings.url, token)
 
 
-def _notifier(settings: NotifySettings, credentials: Credentials) -> Notifier:
+def notifier_of(settings: NotifySettings, credentials: Credentials) -> Notifier:
+    """Give what tells people by the channels of halon.yaml."""
     return Notifier(
         {
             name: [credentials.named(ref, f"notify.channels.{name}[{number}]") for number, ref in enumerate(refs)]
