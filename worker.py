@@ -14,6 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import activities
 from halon.clients.admission import Guards
 from halon.clients.aftermath import Aftermaths
+from halon.clients.oncall import OnCall
 from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
 from halon.clients.seals import Seals, seals
@@ -75,7 +76,7 @@ def build(  # what a worker is made of
         Misconfigured: a calendar of freezes, a rule of the policy or the key for decisions in `settings` is wrong.
     """
     guards = Guards(client, task_queue, settings)
-    people = People(settings, seals(settings)) if settings else People(Settings(), Seals((), {}))
+    people = _people(env, settings)
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
@@ -93,6 +94,12 @@ def build(  # what a worker is made of
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=20),
     )
+
+
+def _people(env: Env, settings: Settings | None) -> People:
+    if settings is None:
+        return People(Settings(), Seals((), {}), OnCall(Settings()))
+    return People(settings, seals(settings), env.find(OnCall) or OnCall(settings))
 
 
 def workflow_runner(*, guard_core: bool = False) -> SandboxedWorkflowRunner:

@@ -10,10 +10,11 @@ from functools import partial
 
 from halon.cli.connections import connected
 from halon.cli.output import note
+from halon.clients.oncall import OnCall, directory_of
 from halon.contracts.people import Method, Principal, Right
 from halon.errors import InvalidInput, PermissionDenied, TransientError
 from halon.operations.denials import Attempt, Guard
-from halon.operations.rights import directory_of, rights_of
+from halon.operations.rights import Rights
 from halon.operations.showing import found
 from halon.settings import Settings, os_user
 from halon.store.store import open_store
@@ -37,7 +38,7 @@ async def demand(settings: Settings, by: str, right: Right, what: str, labels: M
     Raises:
         PermissionDenied: they may not, and why.
     """
-    rights, principal = rights_of(settings, _now), Principal(person=by, method=Method.CLAIMED)
+    rights, principal = await _rights(settings), Principal(person=by, method=Method.CLAIMED)
     ruling = rights.may(principal, right, labels)
     if ruling.allowed:
         return
@@ -58,12 +59,20 @@ async def demand_at(settings: Settings, attempt: Attempt) -> None:
         InvalidInput: several do.
         TransientError: the store does not answer.
     """
-    rights = rights_of(settings, _now)
-    if not settings.people or rights.may(attempt.principal, attempt.right).allowed:
+    if not settings.people:
+        return
+    rights = await _rights(settings)
+    if rights.may(attempt.principal, attempt.right).allowed:
         return
     async with open_store(settings) as store:
         row = await found(store, partial(connected, settings), attempt.incident)
         await Guard(rights, store, _now).demand(attempt, row.labels)
+
+
+async def _rights(settings: Settings) -> Rights:
+    async with OnCall(settings) as on_call:
+        people, _ = await on_call.directory(_now())
+    return Rights(lambda: people, settings.environment, _now)
 
 
 def _now() -> datetime:

@@ -23,6 +23,7 @@ from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
 from halon.cli.output import clean, note
+from halon.cli.people import oncall, people
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
@@ -86,6 +87,8 @@ app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
 app.command(rich_help_panel=_OPERATING)(run)
+app.command(rich_help_panel=_OPERATING)(people)
+app.command(rich_help_panel=_OPERATING)(oncall)
 app.command(rich_help_panel=_GUARDING)(guards.guards)
 app.command(rich_help_panel=_GUARDING)(guards.pause)
 app.command(rich_help_panel=_GUARDING)(guards.resume)

@@ -19,7 +19,7 @@ import httpx
 import structlog
 
 from halon.cli.setup import SetupReport, prepare
-from halon.clients.embedded import NAMESPACE, EmbeddedTemporal
+from halon.clients.embedded import NAMESPACE, EmbeddedTemporal, must_be_free
 from halon.clients.guarded import Ended, Guarded
 from halon.errors import Misconfigured, TransientError
 from halon.settings import Settings
@@ -51,11 +51,15 @@ class Process(Protocol):
 
 
 class Kept:
-    """A process that is started again when it ends, within bounds."""
+    """A process that is started again when it ends, within bounds. `served` says that all of them once worked."""
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Process]]) -> None:
+    def __init__(
+        self, name: str, start: Callable[[], Awaitable[Process]], served: asyncio.Event, *, steady: timedelta = STEADY
+    ) -> None:
         self.name = name
         self._start = start
+        self._served = served
+        self._steady = steady
         self._process: Process | None = None
         self.failure: asyncio.Task[None] | None = None
         """Ends with an error when it is given up."""
@@ -80,7 +84,8 @@ class Kept:
         while True:
             began = loop.time()
             how = await self._ended()
-            steady = loop.time() - began > STEADY.total_seconds()
+            # On a busy machine a process may take longer than that to find out that it cannot start.
+            steady = self._served.is_set() and loop.time() - began > self._steady.total_seconds()
             was_steady, ends = was_steady or steady, 1 if steady else ends + 1
             if ends >= MAX_ENDS or not (was_steady or how.killed):
                 often = f"{ends} times in a row, the last time" if ends > 1 else "at its start"
@@ -148,17 +153,22 @@ async def running(settings: Settings, config: Path | None, *, json: bool, logs: 
         ui_url = server.ui_url
         return server
 
+    served = asyncio.Event()
     async with contextlib.AsyncExitStack() as ends:
-        kept = [await ends.enter_async_context(Kept("Temporal server", temporal))]
+        kept = [await ends.enter_async_context(Kept("Temporal server", temporal, served))]
+        # Otherwise another gateway that serves there would be taken for this one.
+        must_be_free(settings.gateway.port, "the gateway", "gateway.port", host=settings.gateway.host)
         report = await prepare(settings)
         for check in report.checks:
             if not check.ok and check.name != "playbooks":
                 raise Misconfigured(f"{check.name}: {check.detail}")
         for name in ("worker", "gateway"):
             file = ends.enter_context((logs / f"{name}.log").open("ab")) if logs else None
-            kept.append(await ends.enter_async_context(Kept(name, _starter(name, config, json=json, log=file))))
+            starter = _starter(name, config, json=json, log=file)
+            kept.append(await ends.enter_async_context(Kept(name, starter, served)))
         engine = Engine(f"127.0.0.1:{port}", ui_url, _gateway_url(settings), report, kept)
         await _ready(engine)
+        served.set()
         yield engine
 
 

@@ -20,7 +20,6 @@ from halon.clients.ledger import LedgerClient
 from halon.contracts.base import format_duration
 from halon.contracts.ledger import Answer, BreakerCommand, BreakerEntry, LedgerState, Pause, Resume, Unlock
 from halon.contracts.people import Right
-from halon.core.standing import standing
 from halon.errors import InvalidInput, NotFound
 from halon.operations import guards as operations
 from halon.operations.guards import GuardsNow
@@ -57,7 +56,7 @@ breakers = typer.Typer(
 def guards(context: typer.Context, *, json: Json = False) -> None:
     """Show what stops automation now: pauses, freezes, a storm, locks, circuit breakers, rates and budgets."""
     settings = settings_of(context)
-    found = asyncio.run(_now(settings, Freezes(settings.freeze)))
+    found = asyncio.run(_now(settings, Freezes(settings.freeze, readable=False)))
     if json:
         say_json(found.to_json())
         return
@@ -207,7 +206,7 @@ async def _ledger(settings: Settings) -> LedgerClient:
 
 
 async def _state(settings: Settings) -> LedgerState:
-    return standing(await (await _ledger(settings)).state(), datetime.now(UTC))
+    return await operations.state_now(await _ledger(settings), datetime.now(UTC))
 
 
 async def _now(settings: Settings, freezes: Freezes) -> GuardsNow:

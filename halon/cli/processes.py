@@ -19,20 +19,25 @@ from halon.cli.installed import Installation, installation, repertoire_of
 from halon.clients.calendars import Freezes
 from halon.clients.environment import open_env
 from halon.clients.ledger import LedgerClient
+from halon.clients.roster import Roster, roster_of
 from halon.clients.seals import sealer
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
 from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app, utc_now
+from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
+from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.gateway.slack import add_slack
 from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
+from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
 from halon.settings import Settings
 from halon.store.evidence import EvidenceDirectory
+from halon.store.keeper import keeping
 from halon.store.store import Store, open_store
 from halon.telemetry import Telemetry, setup
 
@@ -60,7 +65,10 @@ async def serve_worker(settings: Settings) -> None:
                 return
             await _look_at_search_attributes(client)
             queue = settings.temporal.task_queue
-            async with worker.build(client, store, env, task_queue=queue, settings=settings):
+            async with (
+                keeping(store, settings),
+                worker.build(client, store, env, task_queue=queue, settings=settings),
+            ):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
                 await stop.wait()
                 log.info("worker.stopping")
@@ -78,7 +86,7 @@ async def serve_gateway(settings: Settings) -> None:
     with _stopping(), _telemetry("gateway", settings) as telemetry:
         installed = installation(settings)
         _report(installed.catalogue)
-        async with open_store(settings) as store:
+        async with open_store(settings) as store, roster_of(settings, utc_now) as roster:
             client = await connect_later(temporal_config(settings), plugins=telemetry.temporal_plugins())
             dispatcher = TemporalDispatcher(
                 client,
@@ -88,7 +96,10 @@ async def serve_gateway(settings: Settings) -> None:
                 settings.gateway.dispatch_timeout,
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
-            install(app, _api(settings, installed, store, client))
+            parts = _api(settings, installed, store, client, roster)
+            add_console(app, parts, install(app, parts))
+            add_links(app, parts)
+            add_slack(app, parts)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
@@ -96,12 +107,12 @@ async def serve_gateway(settings: Settings) -> None:
     log.info("gateway.stopped")
 
 
-def _api(settings: Settings, installed: Installation, store: Store, client: Client) -> Parts:
+def _api(settings: Settings, installed: Installation, store: Store, client: Client, roster: Roster) -> Parts:
     """What the API is made of. What alerts do not need is only asked for when it is used."""
     return Parts(
         settings=settings,
         identity=Identity(settings, operator_of(settings)),
-        guard=Guard(rights_of(settings, utc_now), store, utc_now),
+        guard=Guard(Rights(roster, settings.environment, utc_now), store, utc_now),
         store=store,
         client=client,
         ledger=LedgerClient(client, settings.temporal.task_queue),

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from halon.cli.output import note, say, say_json, say_whole, styled
 from halon.clients.tokens import operator_token_file
 from halon.errors import Misconfigured
 from halon.settings import Settings
-from halon.settings.model import SecretRef, Source
+from halon.settings.model import Source
+from halon.settings.secret_ref import SecretRef
 
 EXAMPLE = """\
 # halon.yaml
@@ -84,6 +86,7 @@ async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
                     "temporal": engine.address,
                     "ui": engine.ui_url,
                     "gateway": engine.gateway_url,
+                    "console": _console(settings, engine),
                     "data_dir": str(settings.data_dir),
                     "alerts": {name: _webhook(engine, name) for name in settings.gateway.sources},
                 }
@@ -102,6 +105,7 @@ def _tell(settings: Settings, engine: Engine) -> None:
     _fact("temporal", f"{engine.address}, namespace default")
     _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
     _fact("API", _how_to_ask(settings, engine))
+    _fact("console", _console(settings, engine), "green")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))
@@ -111,6 +115,19 @@ def _tell(settings: Settings, engine: Engine) -> None:
     if by_hand:
         _fact("try it", _try_it(_webhook(engine, by_hand[0]), sources[by_hand[0]]), "green")
     say(Text("  Ctrl-C stops everything; the data stay", style="dim"), "")
+
+
+def _console(settings: Settings, engine: Engine) -> str:
+    """Where the pages are. While nobody is named, the address signs in whoever reads it here, once."""
+    from halon.clients.seals import sealer  # noqa: PLC0415  # a tenth of a second of imports, which `--help` needs not
+    from halon.gateway.console.links import LINK_KEY, Links  # noqa: PLC0415  # as above
+    from halon.gateway.identity import operator_of, the_operator  # noqa: PLC0415  # as above
+
+    page = f"{engine.gateway_url}/console/"
+    if operator_of(settings) is None:
+        return page
+    key = sealer(settings).derived(LINK_KEY)
+    return f"{page}sign-in?link={Links(lambda: key).make(the_operator(), datetime.now(UTC))}"
 
 
 def _fact(name: str, value: str, style: str = "") -> None:

@@ -32,17 +32,22 @@ _CLOCK_CHANGE = timedelta(hours=3)
 """More than any change of the clocks."""
 _MAX_STEPS = 200
 """Windows that may begin within that time, one a minute, and some."""
+_UNREAD = (-1, -1)
+"""No version of a file."""
 
 
 class Freezes:
     """Every freeze of an installation."""
 
-    def __init__(self, windows: Sequence[FreezeWindow]) -> None:
-        """Read the calendars.
+    def __init__(self, windows: Sequence[FreezeWindow], *, readable: bool = True) -> None:
+        """Read the calendars. Who only looks takes one that is not `readable` as well: it counts as frozen.
 
         Raises:
             Misconfigured: one cannot be read.
         """
+        for one in windows:
+            if readable and one.calendar is not None:
+                _read(one.calendar, one.name)
         self._windows = [(one, _source(one)) for one in windows]
 
     def active(self, at: datetime, *, target: str, playbook: str) -> tuple[Frozen, ...]:
@@ -110,8 +115,8 @@ class _CalendarFile:
         self._window = window
         self._path = path
         self._zone = zone
-        self._version = _version(path)
-        self._calendar = _read(path, window.name)
+        self._version: tuple[int, int] | None = _UNREAD
+        self._calendar = Calendar()
         self._day: date | None = None
         self._events: list[_Event] = []
 
@@ -139,23 +144,12 @@ class _CalendarFile:
             self._day = day
 
     def _on(self, day: date) -> list[_Event]:
-        midnight = datetime.combine(day, time(), UTC)
-        try:
-            found: list[Any] = recurring_ical_events.of(self._calendar).between(midnight - _DAY, midnight + 2 * _DAY)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise Misconfigured(f"the calendar {self._path} has an event that cannot be read: {error}") from error
-        if len(found) > MAX_OCCURRENCES:
-            raise Misconfigured(f"the calendar {self._path} has more than {MAX_OCCURRENCES} events around {day}")
         return [
-            _Event(self._moment(one.start), self._moment(one.end), cut_text(str(one.get("SUMMARY", "")), 200))
-            for one in found
-            if str(one.get("STATUS", "")).upper() != "CANCELLED"
+            _Event(
+                moment(one.start, self._zone), moment(one.end, self._zone), cut_text(str(one.get("SUMMARY", "")), 200)
+            )
+            for one in events_around(self._calendar, day, f"the calendar {self._path}")
         ]
-
-    def _moment(self, value: date | datetime) -> datetime:
-        """A time as such. Whole days, and times without a zone, are those of the window's zone."""
-        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)
 
 
 def _version(path: Path) -> tuple[int, int] | None:
@@ -167,33 +161,68 @@ def _version(path: Path) -> tuple[int, int] | None:
 
 
 def _read(path: Path, name: str) -> Calendar:
-    """Read and parse a file.
+    what = f"the calendar {path} of freeze {name}"
+    return parse_calendar(read_calendar(path, what), what)
+
+
+def read_calendar(path: Path, what: str) -> bytes:
+    """Read a file; `what` names it in errors.
 
     Raises:
-        Misconfigured: it cannot be read, is too large, or is no calendar.
+        Misconfigured: it cannot be read, or is too large.
     """
     try:
         with path.open("rb") as opened:
             raw = opened.read(MAX_FILE + 1)
     except OSError as error:
-        raise Misconfigured(f"the calendar {path} of freeze {name} cannot be read: {error.strerror}") from error
+        raise Misconfigured(f"{what} cannot be read: {error.strerror}") from error
     if len(raw) > MAX_FILE:
-        raise Misconfigured(f"the calendar {path} of freeze {name} is larger than {MAX_FILE} bytes")
+        raise Misconfigured(f"{what} is larger than {MAX_FILE} bytes")
+    return raw
+
+
+def parse_calendar(raw: bytes, what: str) -> Calendar:
+    """Parse a calendar whole; `what` names it in errors.
+
+    Raises:
+        Misconfigured: it is none, or has an event that cannot be read.
+    """
     tzp.use_default()  # zones that another calendar has defined under the same name are not this one's
     try:
         calendar = Calendar.from_ical(raw)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"the calendar {path} of freeze {name} is no iCalendar file: {error}") from error
+        raise Misconfigured(f"{what} is no iCalendar file: {error}") from error
     if str(calendar.name) != "VCALENDAR":
-        raise Misconfigured(f"the calendar {path} of freeze {name} does not begin with BEGIN:VCALENDAR")
+        raise Misconfigured(f"{what} does not begin with BEGIN:VCALENDAR")
     if raw.count(b"BEGIN:VEVENT") > MAX_EVENTS:
-        raise Misconfigured(f"the calendar {path} of freeze {name} has more than {MAX_EVENTS} events")
+        raise Misconfigured(f"{what} has more than {MAX_EVENTS} events")
     for event in calendar.events:
         if event.errors:
-            what, why = event.errors[0]
-            raise Misconfigured(f"the calendar {path} of freeze {name} has an event that cannot be read: {what}: {why}")
+            name, why = event.errors[0]
+            raise Misconfigured(f"{what} has an event that cannot be read: {name}: {why}")
         begins: Any = event.get("DTSTART")
         if begins is not None and "TZID" in begins.params and getattr(begins.dt, "tzinfo", UTC) is None:
-            zone = begins.params["TZID"]
-            raise Misconfigured(f"the calendar {path} of freeze {name} uses time zone {zone} and does not define it")
+            raise Misconfigured(f"{what} uses time zone {begins.params['TZID']} and does not define it")
     return calendar
+
+
+def events_around(calendar: Calendar, day: date, what: str) -> list[Any]:
+    """Give the occurrences that touch a day in any time zone, without those that are cancelled.
+
+    Raises:
+        Misconfigured: there are too many, or one cannot be read.
+    """
+    midnight = datetime.combine(day, time(), UTC)
+    try:
+        found: list[Any] = recurring_ical_events.of(calendar).between(midnight - _DAY, midnight + 2 * _DAY)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise Misconfigured(f"{what} has an event that cannot be read: {error}") from error
+    if len(found) > MAX_OCCURRENCES:
+        raise Misconfigured(f"{what} has more than {MAX_OCCURRENCES} events around {day}")
+    return [one for one in found if str(one.get("STATUS", "")).upper() != "CANCELLED"]
+
+
+def moment(value: date | datetime, zone: ZoneInfo) -> datetime:
+    """Give a time as such. Whole days, and times without a zone, are those of `zone`."""
+    at = value if isinstance(value, datetime) else datetime.combine(value, time())
+    return at if at.tzinfo is not None else at.replace(tzinfo=zone)

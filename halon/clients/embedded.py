@@ -6,6 +6,7 @@ in Halon depends on these.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -25,7 +26,6 @@ READY_WITHIN = timedelta(seconds=30)
 """A new database file takes a second; a large one on a slow disk longer."""
 TAKE_OVER_WITHIN = timedelta(seconds=15)
 """How long a server whose parent was killed may take to end, before the next one gives up."""
-_OTHER_PORT = "stop what uses it, or name another one in `temporal.address` of halon.yaml"
 _DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     'history.timerProcessorMaxTimeShift="10ms"',
@@ -108,7 +108,7 @@ class EmbeddedTemporal:
             self.address = f"127.0.0.1:{port}"
             self.ui_url = f"http://127.0.0.1:{ui_port}" if ui_port else ""
             for taken in (one for one in (port, ui_port) if one is not None):
-                _must_be_free(taken)
+                must_be_free(taken, "the embedded Temporal server", "temporal.address")
             self._server = await Guarded.start(
                 server_command(port, database=database, ui_port=ui_port),
                 keep_words=True,
@@ -198,17 +198,20 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _must_be_free(port: int) -> None:
-    """Check that nobody serves there, because the server itself would only die of it.
+def must_be_free(port: int, what: str, setting: str, *, host: str = "127.0.0.1") -> None:
+    """Check that nobody serves there, before what is to serve there is started and dies of it.
 
     Raises:
         Misconfigured: somebody does.
     """
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return  # what is wrong with the address is told by who is to listen there
             raise Misconfigured(
-                f"port {port} on 127.0.0.1, for the embedded Temporal server, is taken: {_OTHER_PORT}"
+                f"port {port} on {host}, for {what}, is taken: stop what uses it, or name another one in `{setting}` "
+                "of halon.yaml"
             ) from error

@@ -8,6 +8,7 @@ from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
+from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
@@ -26,10 +27,11 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         for name, one in settings.kubernetes.clusters.items()
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
-    prometheus = _prometheus(settings.prometheus)
+    prometheus, on_call = _prometheus(settings.prometheus), OnCall(settings)
     try:
-        yield Env(kubernetes, prometheus, HttpChecker(settings.http.allow), _notifier(settings.notify), *more)
+        yield Env(on_call, kubernetes, prometheus, HttpChecker(settings.http.allow), _notifier(settings.notify), *more)
     finally:
+        await on_call.close()
         await prometheus.close()
         await kubernetes.close()
 

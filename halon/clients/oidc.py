@@ -7,7 +7,7 @@ more, because providers change their keys; how often is bounded, because anybody
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Fetched:
     keys: tuple[Mapping[str, Any], ...]
+    metadata: Mapping[str, Any]
     at: float
 
 
@@ -60,8 +61,22 @@ class Provider:
         self._tried_at: float | None = None
         self._problem = ""
 
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def endpoint(self, name: str) -> str:
+        """Give an address that the provider's metadata name.
+
+        Raises:
+            TransientError: the provider cannot be asked, or has none that may be used.
+        """
+        known = await self._keys(lambda known: known.at > self._tick() - FRESH.total_seconds())
+        url = known.metadata.get(name)
+        if not isinstance(url, str) or not self._may_fetch(url):
+            raise TransientError(f"the provider names no `{name}` with TLS")
+        return url
+
+    async def claims(self, token: str, audience: Sequence[str] = ()) -> Mapping[str, Any]:
         """Give what a token says, once it is proven to be the provider's, for us, and in force.
+
+        `audience` is whom it must be for when that is not whom the API's tokens are for.
 
         Raises:
             InvalidInput: it is not, and why.
@@ -84,7 +99,7 @@ class Provider:
                 token,
                 key,
                 algorithms=[algorithm],
-                audience=list(self._settings.audience),
+                audience=list(audience or self._settings.audience),
                 issuer=self._settings.issuer,
                 leeway=self._settings.leeway,
                 options={"require": _REQUIRED, "enforce_minimum_key_length": True},
@@ -118,7 +133,7 @@ class Provider:
             if not (self._known and good_enough(self._known)) and not early:
                 self._tried_at = now
                 try:
-                    self._known = _Fetched(await self._fetch(), now)
+                    self._known = _Fetched(*await self._fetch(), now)
                 except TransientError as error:
                     self._problem = str(error)
                     log.warning("oidc.keys_unavailable", issuer=self._settings.issuer, reason=str(error))
@@ -126,7 +141,7 @@ class Provider:
                 raise TransientError(f"the identity provider cannot be asked: {self._problem}", retry_after=AGAIN)
             return self._known
 
-    async def _fetch(self) -> tuple[Mapping[str, Any], ...]:
+    async def _fetch(self) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, Any]]:
         issuer = self._settings.issuer
         async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
             metadata = await self._document(http, issuer.rstrip("/") + _DISCOVERY)
@@ -137,7 +152,8 @@ class Provider:
             if not isinstance(place, str) or not self._may_fetch(place):
                 raise TransientError("the provider names no address with TLS for its keys")
             keys = (await self._document(http, place)).get("keys")
-        return tuple(one for one in keys if is_object(one))[:MAX_KEYS] if is_list(keys) else ()
+        found = tuple(one for one in keys if is_object(one))[:MAX_KEYS] if is_list(keys) else ()
+        return found, metadata
 
     def _may_fetch(self, url: str) -> bool:
         parts = urlsplit(url)

@@ -5,10 +5,10 @@ from typing import Any
 
 from temporalio import activity
 
+from halon.clients.oncall import OnCall
 from halon.clients.seals import Seals
 from halon.contracts.decision import SealReport, SealRequest
-from halon.contracts.people import ELECTORATE, READ_SEAL, Electorate, ElectorateRequest
-from halon.core.directory import Directory
+from halon.contracts.people import ELECTORATE, GROUP, READ_SEAL, Electorate, ElectorateRequest
 from halon.core.electorate import electorate
 from halon.errors import InvalidInput
 from halon.settings import Settings
@@ -20,9 +20,10 @@ ENVIRONMENT = "environment"
 class People:
     """Answers runs that ask about people."""
 
-    def __init__(self, settings: Settings, seals: Seals) -> None:
+    def __init__(self, settings: Settings, seals: Seals, on_call: OnCall) -> None:
         self._settings = settings
         self._seals = seals
+        self._on_call = on_call
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""
@@ -30,12 +31,11 @@ class People:
 
     @activity.defn(name=ELECTORATE)
     async def electorate(self, request: ElectorateRequest) -> Electorate:
-        """Find who may decide."""
+        """Find who may decide now."""
         settings = self._settings
-        groups = {name: group.members for name, group in settings.groups.items()}
-        directory = Directory(settings.people, groups, settings.roles)
+        directory, missing = await self._on_call.directory(request.at, _groups(settings, request))
         labels = {**request.labels, ENVIRONMENT: settings.environment}
-        found = electorate(directory, request, labels, trust=settings.approvals.trust, unreachable={})
+        found = electorate(directory, request, labels, trust=settings.approvals.trust, unreachable=missing)
         return found.model_copy(update={"console": _console(settings, request.incident)})
 
     @activity.defn(name=READ_SEAL)
@@ -47,6 +47,12 @@ class People:
             return SealReport(problem=str(error))
 
 
+def _groups(settings: Settings, request: ElectorateRequest) -> frozenset[str]:
+    """The groups whose members must be known: those that are asked, and those that have rights."""
+    given = [reference for role in settings.roles.values() for reference in role.to]
+    return frozenset(one.removeprefix(GROUP) for one in (*request.from_, *given) if one.startswith(GROUP))
+
+
 def _console(settings: Settings, incident: str) -> str:
     base = settings.gateway.public_url
-    return f"{base.rstrip('/')}/incidents/{incident}" if base else ""
+    return f"{base.rstrip('/')}/console/incidents/{incident}" if base else ""

@@ -11,9 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -44,8 +47,17 @@ class Sealer:
 
     def seal(self, seal: Seal) -> str:
         """Give the token."""
-        headers = {"kid": key_id(self.public), "typ": TYPE}
-        return jwt.encode(seal.model_dump(mode="json"), self._key, algorithm="EdDSA", headers=headers)
+        return self.sign(seal.model_dump(mode="json"), TYPE)
+
+    def sign(self, claims: dict[str, Any], kind: str) -> str:
+        """Give a token of another kind, which its type keeps apart from seals."""
+        headers = {"kid": key_id(self.public), "typ": kind}
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=headers)
+
+    def derived(self, purpose: str) -> bytes:
+        """Give a key of 32 bytes for something else, which only gateways with this key have."""
+        raw = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(raw)
 
 
 class Seals:
@@ -106,9 +118,18 @@ def seals(settings: Settings) -> Seals:
     Raises:
         Misconfigured: as `sealer` does.
     """
+    return Seals(gateway_keys(settings), settings.people)
+
+
+def gateway_keys(settings: Settings) -> tuple[str, ...]:
+    """Give the public keys of gateways that this process believes.
+
+    Raises:
+        Misconfigured: as `sealer` does.
+    """
     named = settings.approvals
     own = () if named.trusted_keys and named.signing_key is None else (sealer(settings).public,)
-    return Seals((*named.trusted_keys, *own), settings.people)
+    return (*named.trusted_keys, *own)
 
 
 def new_private_key() -> bytes:

@@ -43,7 +43,8 @@ log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
 
-_UNTRACED = "healthz,readyz,metrics"
+_UNTRACED = "healthz,readyz,metrics,/d/"
+"""Probes, and links: a span keeps the address, and the address of a link is the proof of who decides."""
 _WEBHOOK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -14,13 +14,13 @@ from fastapi import Request
 from opentelemetry import metrics
 
 from halon.clients.oidc import Provider
+from halon.clients.oncall import directory_of
 from halon.clients.tokens import PREFIX, Tokens, operator_token
-from halon.contracts.base import is_list
+from halon.contracts.base import digest, is_list
 from halon.contracts.people import MAX_GROUPS, Method, Principal
 from halon.core.directory import Directory
 from halon.errors import InvalidInput, Misconfigured, TransientError
 from halon.gateway.problems import Refusal, retry_after
-from halon.operations.rights import directory_of
 from halon.settings import Settings, os_user
 from halon.settings.auth import OidcSettings
 
@@ -41,7 +41,7 @@ class Identity:
         self._directory = directory_of(settings)
         self._tokens = Tokens(settings.people)
         self._oidc = settings.auth.oidc
-        self._provider = None if self._oidc is None else Provider(self._oidc)
+        self.provider = None if self._oidc is None else Provider(self._oidc)
         self._operator = operator
 
     async def of(self, request: Request) -> Principal:
@@ -73,6 +73,27 @@ class Identity:
         _attempts.add(1, {"method": method.value, "result": "ok"})
         return found
 
+    def vouched(self, claims: Mapping[str, Any]) -> Principal:
+        """Give whom proven claims mean.
+
+        Raises:
+            InvalidInput: they name nobody.
+        """
+        if self._oidc is None:
+            raise InvalidInput("halon.yaml names no identity provider")
+        return principal_of(claims, self._oidc, self._directory)
+
+    def rests_on(self, principal: Principal) -> str | None:
+        """Give a digest of what somebody's proof rests on now; None when it would prove nothing any more."""
+        if principal.method is Method.OPERATOR and self._operator is not None:
+            return digest(["operator", self._operator])
+        if principal.method is Method.OIDC and self._oidc is not None:
+            return digest(["oidc", self._oidc.issuer])
+        person = self._directory.people.get(principal.person)
+        if principal.method is Method.TOKEN and person is not None and person.tokens:
+            return digest(["token", *person.tokens])
+        return None
+
     def knows(self, principal: Principal) -> bool:
         """Whether they are a person of `halon.yaml`."""
         return principal.person in self._directory.people
@@ -82,14 +103,14 @@ class Identity:
         if owner is not None:
             return Principal(person=owner, method=Method.TOKEN)
         if self._operator is not None and hmac.compare_digest(token.encode(), self._operator.encode()):
-            return Principal(person=os_user() or "operator", method=Method.OPERATOR)
+            return the_operator()
         raise _unauthorized("this token is nobody's: `halon token new` makes one, and halon.yaml names its hash")
 
     async def _vouched(self, token: str) -> Principal:
-        if self._oidc is None or self._provider is None:
+        if self._oidc is None or self.provider is None:
             raise _unauthorized("this token is none of Halon's, and halon.yaml names no identity provider")
         try:
-            return principal_of(await self._provider.claims(token), self._oidc, self._directory)
+            return principal_of(await self.provider.claims(token), self._oidc, self._directory)
         except InvalidInput as error:
             raise _unauthorized(str(error), invalid=True) from error
         except TransientError as error:
@@ -113,6 +134,11 @@ def principal_of(claims: Mapping[str, Any], settings: OidcSettings, directory: D
     groups = {means[one] for one in names if one in means} & directory.groups.keys()
     person = directory.who(name) or name
     return Principal(person=person, method=Method.OIDC, groups=tuple(sorted(groups))[:MAX_GROUPS])
+
+
+def the_operator() -> Principal:
+    """Give whoever runs this installation."""
+    return Principal(person=os_user() or "operator", method=Method.OPERATOR)
 
 
 def operator_of(settings: Settings) -> str | None:

@@ -1,6 +1,7 @@
 """Serving the gateway with uvicorn, with every wait on a sender bounded."""
 
 import asyncio
+import socket
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -28,7 +29,7 @@ def server(app: FastAPI, settings: GatewaySettings) -> uvicorn.Server:
     class Protocol(BoundedProtocol):
         request_timeout = within
 
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -43,6 +44,21 @@ def server(app: FastAPI, settings: GatewaySettings) -> uvicorn.Server:
             timeout_graceful_shutdown=round(SHUTDOWN.total_seconds()),
         )
     )
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells the application that it stops while requests are still being answered.
+
+    uvicorn itself tells it only once all of them have ended, and a stream of news would not.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the application, then stop."""
+        app = self.config.app
+        closing = getattr(app.state, "closing", None) if isinstance(app, FastAPI) else None
+        if isinstance(closing, asyncio.Event):
+            closing.set()
+        await super().shutdown(sockets)
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -27,7 +27,11 @@ class Env:
         Raises:
             Misconfigured: this worker has none.
         """
-        for client in self._clients:
-            if isinstance(client, kind):
-                return client
+        found = self.find(kind)
+        if found is not None:
+            return found
         raise Misconfigured(f"this worker has no {kind.__name__}: configure it in halon.yaml")
+
+    def find(self, kind: type[T]) -> T | None:
+        """Give the client of this type (or of a subclass), None when there is none."""
+        return next((client for client in self._clients if isinstance(client, kind)), None)

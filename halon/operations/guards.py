@@ -43,7 +43,16 @@ async def guards_now(ledger: LedgerClient, freezes: Freezes, now: datetime) -> G
     Raises:
         TransientError: the ledger does not answer.
     """
-    return GuardsNow(standing(await ledger.state(), now), freezes.now(now))
+    return GuardsNow(await state_now(ledger, now), freezes.now(now))
+
+
+async def state_now(ledger: LedgerClient, now: datetime) -> LedgerState:
+    """Ask the ledger, and let time pass: it does so itself only when somebody asks it for something.
+
+    Raises:
+        TransientError: the ledger does not answer.
+    """
+    return standing(await ledger.state(), now)
 
 
 async def pause(ledger: LedgerClient, given: Pause) -> Answer:

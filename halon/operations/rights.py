@@ -1,12 +1,11 @@
 """What somebody may do, with the reason: the same for the API, the console and the command."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from halon.contracts.people import Method, Principal, Right
 from halon.core.directory import WITHOUT_ROLES, Directory
-from halon.settings import Settings
 
 ENVIRONMENT = "environment"
 DEPUTED = frozenset({Right.READ, Right.DECIDE})
@@ -24,12 +23,15 @@ class Ruling:
 class Rights:
     """The rights that `halon.yaml` gives."""
 
-    def __init__(self, directory: Directory, environment: str, clock: Callable[[], datetime]) -> None:
-        self._directory = directory
-        unbound = {name: role.model_copy(update={"where": {}}) for name, role in directory.roles.items()}
-        self._unbound = Directory(directory.people, directory.groups, unbound)
+    def __init__(self, people: Callable[[], Directory], environment: str, clock: Callable[[], datetime]) -> None:
+        """`people` gives them as they are now."""
+        self._people = people
         self._environment = environment
         self._clock = clock
+
+    @property
+    def _directory(self) -> Directory:
+        return self._people()
 
     def may(self, principal: Principal, right: Right, labels: Mapping[str, str] | None = None) -> Ruling:
         """Whether they have a right, for what has these labels; without labels, for what belongs to no incident.
@@ -47,7 +49,9 @@ class Rights:
 
     def anywhere(self, principal: Principal, right: Right) -> bool:
         """Whether they have a right at all, be it only for what has some label."""
-        return bool(self._given(self._unbound, principal, right, None))
+        directory = self._directory
+        unbound = {name: role.model_copy(update={"where": {}}) for name, role in directory.roles.items()}
+        return bool(self._given(replace(directory, roles=unbound), principal, right, None))
 
     def of(self, principal: Principal, labels: Mapping[str, str] | None = None) -> Sequence[Right]:
         """The rights that they have there, in the order of docs/people.md."""
@@ -90,14 +94,3 @@ class Rights:
         if about is None and self.anywhere(principal, right):
             return " of what belongs to no incident: their roles are for some labels only"
         return " here: none of their roles in halon.yaml gives it"
-
-
-def directory_of(settings: Settings) -> Directory:
-    """The people of an installation."""
-    groups = {name: group.members for name, group in settings.groups.items()}
-    return Directory(settings.people, groups, settings.roles)
-
-
-def rights_of(settings: Settings, clock: Callable[[], datetime]) -> Rights:
-    """The rights that an installation gives."""
-    return Rights(directory_of(settings), settings.environment, clock)

@@ -2,7 +2,8 @@
 
 from halon.settings.identity import os_user, own_key
 from halon.settings.loading import CONFIG_VARIABLE, load_settings
-from halon.settings.model import Auth, GatewaySettings, GenericMap, Hmac, SecretRef, Settings, Source
+from halon.settings.model import Auth, GatewaySettings, GenericMap, Hmac, Settings, Source
+from halon.settings.secret_ref import SecretRef
 from halon.settings.secrets import resolve
 
 __all__ = [

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, GroupName
+from halon.settings.secret_ref import SecretRef
 from halon.settings.section import Section
 
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -38,6 +39,12 @@ class OidcSettings(Section):
     """The provider's names of groups, and those of halon.yaml; without it a name means itself."""
     leeway: Annotated[Duration, Field(le=timedelta(minutes=5))] = timedelta(seconds=30)
     """How far the clocks may be apart."""
+    client_id: Claim | None = None
+    """What the provider calls the console; with it, people sign in there through the provider."""
+    client_secret: SecretRef | None = None
+    """Not for a public client."""
+    scopes: Annotated[tuple[Claim, ...], Field(min_length=1, max_length=20)] = ("openid", "email", "profile")
+    """What the console asks the provider for."""
     plain_http: bool = False
     """Fetch keys without TLS from elsewhere than this machine. Whoever can change them on the way can be anybody."""
 
@@ -46,6 +53,14 @@ class OidcSettings(Section):
         parts = urlsplit(self.issuer)
         if parts.scheme != "https" and not self.plain_http and parts.hostname not in LOOPBACK:
             raise ValueError("`issuer` must begin with https://, or be on this machine")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_client(self) -> "OidcSettings":
+        if self.client_secret is not None and self.client_id is None:
+            raise ValueError("`client_secret` belongs to a `client_id`")
+        if "openid" not in self.scopes:
+            raise ValueError("`scopes` must have openid")
         return self
 
 

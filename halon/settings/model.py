@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -18,38 +17,21 @@ from pydantic import (
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
+from halon.settings.audit import AuditSettings
 from halon.settings.auth import AuthSettings
 from halon.settings.people import Group, check_people
-from halon.settings.section import Section
+from halon.settings.retention import RetentionSettings
+from halon.settings.secret_ref import SecretRef
+from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.slack import SlackSettings
+from halon.settings.store import StoreSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
 Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 """Names of sources, clusters and channels: lower case, digits, dashes."""
-HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
-"""An address without user and password: those are secrets and have their own fields."""
 HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-
-
-class SecretRef(Section):
-    """Where a secret is found: an environment variable or a file. The secret itself is never in halon.yaml."""
-
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    file: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_the_secret(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            raise ValueError("a secret is named, not written here: use {env: NAME} or {file: PATH}")  # noqa: TRY004  # pydantic reports ValueError
-        return value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "SecretRef":
-        if (self.env is None) == (self.file is None):
-            raise ValueError("name exactly one of `env` and `file`")
-        return self
 
 
 class Tls(Section):
@@ -88,21 +70,6 @@ class TemporalSettings(Section):
         if not 0 < int(address.rpartition(":")[2]) <= _LAST_PORT:
             raise ValueError(f"a port is a number from 1 to {_LAST_PORT}")
         return address
-
-
-class StoreSettings(Section):
-    """The database of audit records and incidents. Without `url`: SQLite in a file below `data_dir`."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://")] | None = None
-    password: SecretRef | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, value: str | None) -> str | None:
-        authority = (value or "").partition("://")[2].partition("/")[0]
-        if ":" in authority.rpartition("@")[0]:
-            raise ValueError("the password does not belong into the URL: name it in `password`")
-        return value
 
 
 class EvidenceSettings(Section):
@@ -295,14 +262,6 @@ class StormSettings(Section):
     """Channels from `notify.channels` that are told once when a storm begins."""
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone {value}: use one such as Europe/Berlin") from error
-    return value
-
-
 def _cron(value: str) -> str:
     try:
         CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
@@ -324,7 +283,7 @@ class FreezeWindow(Section):
     until: AwareDatetime | None = None
     calendar: Path | None = None
     """An iCalendar file, each event of which is a freeze."""
-    timezone: Annotated[str, StringConstraints(max_length=60), AfterValidator(_zone)] = "UTC"
+    timezone: TimeZone = "UTC"
     """For `cron`, and for a calendar's whole days."""
     targets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     """Prefixes or globs of targets; without them everything is frozen."""
@@ -355,6 +314,8 @@ class Settings(Section):
     temporal: TemporalSettings = TemporalSettings()
     store: StoreSettings = StoreSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    audit: AuditSettings = AuditSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
@@ -366,6 +327,8 @@ class Settings(Section):
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
     auth: AuthSettings = AuthSettings()
+    slack: SlackSettings | None = None
+    """Without it nobody is told or asked in Slack."""
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from halon.contracts.people import GROUP, MAX_MEMBERS, Person, Reference, Role
+from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.section import Section
 
 
@@ -14,6 +15,20 @@ class Group(Section):
 
     members: Annotated[tuple[Reference, ...], Field(max_length=MAX_MEMBERS)] = ()
     """People by id, e-mail address or alias. Groups do not hold groups."""
+    calendar: CalendarSchedule | None = None
+    pagerduty: PagerDutySchedule | None = None
+    opsgenie: OpsgenieSchedule | None = None
+
+    @property
+    def schedule(self) -> CalendarSchedule | PagerDutySchedule | OpsgenieSchedule | None:
+        """What says who is on call, if anything does."""
+        return self.calendar or self.pagerduty or self.opsgenie
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Group":
+        if sum(one is not None for one in (self.calendar, self.pagerduty, self.opsgenie)) > 1:
+            raise ValueError("a group has at most one of `calendar`, `pagerduty` and `opsgenie`")
+        return self
 
     @field_validator("members")
     @classmethod
@@ -50,7 +65,10 @@ def check_people(people: Mapping[str, Person], groups: Mapping[str, Group], role
 
 def _owners(people: Mapping[str, Person]) -> dict[str, str]:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for name in (person, *whose.names):
             owner = owners.setdefault(name.casefold(), person)
             if owner != person:
@@ -60,7 +78,10 @@ def _owners(people: Mapping[str, Person]) -> dict[str, str]:
 
 def _tokens_are_theirs(people: Mapping[str, Person]) -> None:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for token in whose.tokens:
             owner = owners.setdefault(token, person)
             if owner != person:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from halon.errors import Misconfigured
-from halon.settings.model import SecretRef
+from halon.settings.secret_ref import SecretRef
 
 _MAX_SECRET = 64 * 1024
 

@@ -1,9 +1,34 @@
 """What all settings share."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+from typing import Annotated, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Section(BaseModel):
     """Base of all settings: frozen, and closed to what nobody declared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {value}: use one such as Europe/Berlin") from error
+    return value
+
+
+HttpUrl: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2048)]
+"""An address without user and password: those are secrets and have their own fields."""
+_SAFE_URL = r"^(https://[^\s/@?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^\s]*)?$"
+SafeUrl: TypeAlias = Annotated[str, StringConstraints(pattern=_SAFE_URL, max_length=2048)]
+"""An address that secrets are sent to: https, or this machine by one of its names."""
+TimeZone: TypeAlias = Annotated[str, StringConstraints(max_length=60), AfterValidator(_zone)]
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether secrets may be sent to an address that does not stand in halon.yaml itself."""
+    return re.fullmatch(_SAFE_URL, text) is not None

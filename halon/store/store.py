@@ -1,5 +1,6 @@
 """The store: what is kept for longer than Temporal keeps histories. Temporal is the truth while a run is open."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -8,18 +9,27 @@ from sqlalchemy import make_url
 from halon.settings import Settings, resolve
 from halon.store.audit import Audit
 from halon.store.engine import Database, open_database
+from halon.store.evidence import EvidenceDirectory
+from halon.store.export import Export
 from halon.store.groups import Groups
 from halon.store.incidents import Incidents
+from halon.store.retention import Retention
+from halon.store.signatures import Signatures
 
 
 class Store:
     """The audit chain, the incidents and what their groups leave behind, over one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, evidence: EvidenceDirectory | None = None) -> None:
         self._database = database
+        self.closing = asyncio.Event()
+        """Set when an incident was closed here: its end is to be signed soon."""
         self.audit = Audit(database)
         self.incidents = Incidents(database)
         self.groups = Groups(database)
+        self.signatures = Signatures(database)
+        self.retention = Retention(database, evidence)
+        self.export = Export(database, evidence)
 
     async def check(self) -> None:
         """Ask whether the database answers.
@@ -45,7 +55,7 @@ async def open_store(settings: Settings) -> AsyncGenerator[Store]:
     url = make_url(settings.store_url)
     if settings.store.password is not None:
         url = url.set(password=resolve(settings.store.password, "store.password").get_secret_value())
-    store = Store(await open_database(url))
+    store = Store(await open_database(url, settings.store.tls), EvidenceDirectory(settings.evidence_dir))
     try:
         yield store
     finally:

@@ -1,12 +1,15 @@
 """`halon up` for real: three processes that may die, data that stay, and nothing that is left behind."""
 
+import asyncio
 import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 import httpx
@@ -14,7 +17,10 @@ import pytest
 from command import Shell, configure, free_port, process, stopped
 
 from halon.cli.app import execute
+from halon.cli.engine import Kept
 from halon.cli.up import EXAMPLE
+from halon.clients.guarded import Ended
+from halon.errors import TransientError
 from halon.settings.loading import parse_settings
 
 T = TypeVar("T")
@@ -141,6 +147,48 @@ def test_what_cannot_start_ends_with_one_sentence_and_leaves_nothing(engine: Up)
     assert "error: the gateway ended at its start with exit status 1" in told
     assert "Traceback" not in told
     assert processes(str(engine.directory), "halon.cli") == processes(str(engine.directory), "start-dev") == []
+
+
+class Well(BaseHTTPRequestHandler):
+    """Another gateway, which is well."""
+
+    def do_GET(self) -> None:  # the name is that of http.server
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep silent."""
+
+
+def test_another_gateway_at_its_port_is_not_taken_for_its_own(engine: Up) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", engine.port), Well) as other:
+        Thread(target=other.serve_forever, daemon=True).start()
+        with process(engine.config, "up", log=engine.log) as up:
+            assert up.wait(timeout=40) == 1
+        other.shutdown()
+    told = engine.log.read_text()
+    assert f"error: port {engine.port} on 127.0.0.1, for the gateway, is taken: stop what uses it, or name" in told
+    assert "Halon is up" not in told
+
+
+async def test_what_ends_before_all_served_never_started_well_however_long_it_took() -> None:
+    class Slow:
+        """A process that finds out late that it cannot start."""
+
+        async def wait(self) -> Ended:
+            await asyncio.sleep(0.05)
+            return Ended(1)
+
+        async def stop(self) -> None:
+            """It has ended."""
+
+    async def start() -> Slow:
+        return Slow()
+
+    async with Kept("gateway", start, asyncio.Event(), steady=timedelta(milliseconds=10)) as kept:
+        assert kept.failure is not None
+        with pytest.raises(TransientError, match="the gateway ended at its start with exit status 1"):
+            await kept.failure
 
 
 def test_a_temporal_of_ones_own_is_not_replaced_by_the_embedded_one(shell: Shell) -> None:

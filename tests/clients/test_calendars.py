@@ -158,6 +158,14 @@ def test_a_calendar_that_changes_is_read_again_and_one_that_cannot_be_read_freez
     assert "cannot be read: No such file or directory" in found.reason
 
 
+def test_who_only_looks_sees_a_calendar_that_cannot_be_read_as_a_freeze(tmp_path: Path) -> None:
+    window = FreezeWindow.model_validate({"name": "launches", "calendar": tmp_path / "none.ics"})
+    [found] = Freezes([window], readable=False).now(datetime(2026, 7, 1, tzinfo=UTC))
+    assert found.reason.endswith(
+        "cannot be read: No such file or directory; as long as it cannot be read, all is frozen"
+    )
+
+
 def test_a_time_zone_that_is_not_defined_and_a_rule_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
     file = tmp_path / "freeze.ics"
     file.write_text(GOOGLE.replace("TZID=Europe/Berlin:20260302", "TZID=Nowhere/Here:20260302"))

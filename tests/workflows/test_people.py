@@ -224,3 +224,22 @@ async def test_without_people_anyone_may_still_decide(tmp_path: Path) -> None:
         await engine.waiting(FIRST)
         await engine.run(FIRST).execute_update("decide", {"verdict": "approve", "by": "whoever"})
         assert (await handle.result()).outcome is Outcome.REMEDIATED
+
+
+ON_CALL = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\n"
+    "DTSTART:20260101T000000Z\r\nDTEND:20990101T000000Z\r\nSUMMARY:cyd\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+async def test_whoever_is_on_call_when_it_is_asked_may_decide(tmp_path: Path) -> None:
+    calendar = tmp_path / "oncall.ics"
+    calendar.write_text(ON_CALL)
+    scheduled = {"groups": {"light": {"calendar": {"file": calendar}}}}
+    async with await _engine(tmp_path, **scheduled) as engine:
+        handle = await engine.fire(book([ASKED, LOOK]), alert())
+        gate = (await engine.waiting(FIRST)).gates[0]
+        assert [one.person for one in gate.electorate.electors] == ["cyd"]
+        assert await refused(engine, {"verdict": "approve", "by": "ana"}) == Cause.NOT_ASKED
+        await engine.run(FIRST).execute_update("decide", {"verdict": "approve", "by": "cyd"})
+        assert (await handle.result()).outcome is Outcome.REMEDIATED

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from halon.demo.cluster import protobuf
 from halon.demo.cluster.access import User
 from halon.demo.cluster.objects import Json, is_list, is_object
 from halon.demo.cluster.resources import at_path
@@ -123,7 +124,7 @@ def _media_type(request: web.Request) -> str:
 
 
 async def read_body(request: web.Request) -> Any:  # any JSON value may be sent
-    """Read a request's JSON or YAML; None when there is no body.
+    """Read a request's JSON or YAML, and what little there is of protobuf; None when there is no body.
 
     Raises:
         ApiError: it is too large (413), of another format (415), or not well-formed (400).
@@ -137,6 +138,8 @@ async def read_body(request: web.Request) -> Any:  # any JSON value may be sent
         return None
     if media_type in _YAML_TYPES:
         return _parse_yaml(raw)
+    if media_type == protobuf.MEDIA_TYPE and (known := _parse_protobuf(raw)) is not None:
+        return known
     if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
         raise unsupported_media_type(["application/json", "application/yaml"])
     return _parse_json(raw)
@@ -160,6 +163,13 @@ def _parse_json(raw: bytes) -> Any:  # any JSON value may be sent
     try:
         return json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _parse_protobuf(raw: bytes) -> Json | None:
+    try:
+        return protobuf.decoded(raw)
+    except ValueError as error:
         raise _malformed(error) from None
 
 

@@ -86,7 +86,7 @@ def add(router: APIRouter, parts: Parts, access: Access) -> None:
         cursor: Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before.")] = None,
     ) -> IncidentPage:
         await access.somewhere(caller, Right.READ, "list incidents")
-        place = None if cursor is None else _place(cursor)
+        place = None if cursor is None else place_of(cursor)
         ended = outcome.value if outcome else None
         wanted = IncidentFilter(None, playbook, ended, service, severity, since, place)
         rights = parts.guard.rights
@@ -95,7 +95,7 @@ def add(router: APIRouter, parts: Parts, access: Access) -> None:
             return rights.may(caller, Right.READ, one.labels).allowed
 
         found = await listed(parts.store, parts.connect, Wanted(wanted, state, limit, visible))
-        following = None if found.last is None else _cursor(found.last)
+        following = None if found.last is None else cursor_of(found.last)
         return IncidentPage(incidents=list(found.incidents), next=following, stale=found.stale)
 
     @router.get("/incidents/{incident}", responses=PROBLEMS, summary="Show an incident", operation_id="show_incident")
@@ -129,12 +129,13 @@ def add(router: APIRouter, parts: Parts, access: Access) -> None:
         return RecordPage(records=records, next=following)
 
 
-def _cursor(place: Place) -> str:
+def cursor_of(place: Place) -> str:
+    """Write a place in the list for whoever asks for the next page."""
     text = json.dumps([place.began.isoformat(), place.id])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> Place:
+def place_of(cursor: str) -> Place:
     """Read a cursor.
 
     Raises:
