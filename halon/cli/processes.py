@@ -34,11 +34,13 @@ from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
+from halon.gateway.slack import add_slack
 from halon.operations.denials import Guard
 from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
 from halon.settings import Settings
 from halon.store.evidence import EvidenceDirectory
+from halon.store.keeper import keeping
 from halon.store.store import Store, open_store
 from halon.telemetry import Telemetry, setup
 
@@ -68,7 +70,10 @@ async def serve_worker(settings: Settings) -> None:
                 return
             await _look_at_search_attributes(client)
             queue = settings.temporal.task_queue
-            async with worker.build(client, store, env, task_queue=queue, settings=settings):
+            async with (
+                keeping(store, settings),
+                worker.build(client, store, env, task_queue=queue, settings=settings),
+            ):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
                 looking = asyncio.create_task(_look_at_credentials(settings))
                 await stop.wait()
@@ -102,6 +107,7 @@ async def serve_gateway(settings: Settings) -> None:
             parts = _api(settings, installed, store, client, roster)
             console = add_console(app, parts, install(app, parts))
             add_links(app, parts)
+            add_slack(app, parts)
             if config.codec is not None:
                 readers = Readers(settings, parts.identity, parts.guard, console.signed_in)
                 add_codec(app, config.codec, ui_origins(settings.temporal), readers)

@@ -18,6 +18,7 @@ from halon.clients.temporal import register_search_attributes
 from halon.core.policy import check_rules
 from halon.errors import HalonError, InvalidInput
 from halon.settings import Settings
+from halon.store.keys import anchor_bucket, audit_key
 from halon.store.store import open_store
 
 
@@ -64,6 +65,7 @@ async def prepare(settings: Settings) -> SetupReport:
         "store": _store,
         "playbooks": _playbooks,
         "guards": _guards,
+        "audit": _audit,
     }
     checks = [await _checked(name, step, settings) for name, step in steps.items()]
     return SetupReport(ok=all(one.ok for one in checks), checks=tuple(checks))
@@ -94,6 +96,14 @@ async def _guards(settings: Settings) -> str:
     check_rules(settings.policy)
     await asyncio.to_thread(Freezes, settings.freeze)
     return f"{counted(len(settings.freeze), 'freeze')}, {counted(len(settings.policy), 'policy rule')}"
+
+
+async def _audit(settings: Settings) -> str:
+    """Read the keys, as a worker does when it starts."""
+    key = audit_key(settings)
+    bucket = settings.audit.anchor.bucket if anchor_bucket(settings) and settings.audit.anchor else ""
+    signing = f"signed with key {key.id}" if key else "not signed: see `halon audit keygen`"
+    return f"{signing}; {f'copied to bucket {bucket}' if bucket else 'no copies elsewhere'}"
 
 
 async def _playbooks(settings: Settings) -> str:

@@ -67,6 +67,10 @@ class AuditKind(StrEnum):
     STORM_ENDED = "storm.ended"
     ACCESS_DENIED = "access.denied"
     RECORDS_LOST = "records.lost"
+    LEGAL_HOLD_PLACED = "legal_hold.placed"
+    LEGAL_HOLD_RELEASED = "legal_hold.released"
+    INCIDENT_PRUNED = "incident.pruned"
+    EVIDENCE_PRUNED = "evidence.pruned"
 
 
 class AuditRecord(Contract):

@@ -3,7 +3,9 @@
 What was sent names one plan at one step of one run. It decides only as long as just that waits.
 """
 
+import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 
 from halon.contracts.decision import MAX_SEAL, Verdict
@@ -11,7 +13,7 @@ from halon.contracts.incident import IncidentRow
 from halon.contracts.people import Method, Principal, Right
 from halon.contracts.run import STATUS_QUERY, Decide, OpenGate, RunStatus
 from halon.core.ids import incident_of
-from halon.errors import Conflict, NotFound
+from halon.errors import Conflict, NotFound, TransientError
 from halon.gateway.api.parts import Parts
 from halon.operations import decisions
 from halon.operations.answering import answering
@@ -20,6 +22,8 @@ from halon.operations.sealing import sealed
 from halon.operations.showing import found
 
 MAX_COMMENT = 4096
+_LOOK = timedelta(milliseconds=200)
+_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +83,17 @@ class Outside:
             raise Ended(HTTPStatus.FORBIDDEN, "denied", "You may not do this", reason)
         try:
             row = await found(self._parts.store, self._parts.connect, sent.incident)
-            async with answering(f"the run of incident {row.id}", decisions.PATIENCE):
-                handle = self._parts.client.get_workflow_handle(sent.run)
-                status: RunStatus = await handle.query(STATUS_QUERY, result_type=RunStatus)
+            gates = await self._gates(sent.run)
         except NotFound as error:
             raise Ended(HTTPStatus.GONE, "closed", "Nothing waits any more", str(error)) from error
-        gate = next((one for one in status.gates if one.step == sent.step), None)
+        gate = next((one for one in gates if one.step == sent.step), None)
         if gate is None:
             stands = f"has ended: {row.outcome}" if row.outcome else "does not wait at this step now: it was decided"
             raise Ended(HTTPStatus.GONE, "closed", "Nothing waits any more", f"Incident {row.id} {stands}")
         if gate.digest != sent.plan:
             detail = "It was asked about another plan. What is planned now is asked for anew: look for the new message"
             raise Ended(HTTPStatus.CONFLICT, "other_plan", "The plan has changed", detail)
-        if any(told == sent.person or told.startswith(f"{sent.person} for ") for told in gate.approved_by):
+        if has_approved(gate, sent.person):
             detail = f"It waits for more people: {len(gate.approved_by)} of {gate.quorum} approvals are given"
             raise Ended(HTTPStatus.CONFLICT, "decided", "You have approved this already", detail)
         return Opened(row, gate)
@@ -117,7 +119,37 @@ class Outside:
         except NotFound as error:
             raise Ended(HTTPStatus.GONE, "closed", "Nothing waits any more", str(error)) from error
 
+    async def still(self, sent: Sent) -> OpenGate | None:
+        """Give the question if it waits for more people after their word is counted; None when it does not.
+
+        The run counts a moment after it has taken a decision.
+        """
+        gate = None
+        for _ in range(_LOOKS):
+            try:
+                gates = await self._gates(sent.run)
+            except (NotFound, TransientError):
+                return None
+            gate = next((one for one in gates if one.step == sent.step and one.digest == sent.plan), None)
+            if gate is None:
+                return None
+            if has_approved(gate, sent.person):
+                return gate if len(gate.approved_by) < gate.quorum else None
+            await asyncio.sleep(_LOOK.total_seconds())
+        return gate
+
+    async def _gates(self, run: str) -> tuple[OpenGate, ...]:
+        async with answering(f"the run {run}", decisions.PATIENCE):
+            handle = self._parts.client.get_workflow_handle(run)
+            status: RunStatus = await handle.query(STATUS_QUERY, result_type=RunStatus)
+        return status.gates
+
     async def deny(self, sent: Sent, reason: str) -> None:
         """Write down that somebody was not allowed to decide."""
         who = Principal(person=sent.person, method=sent.method)
         await self._parts.guard.deny(Attempt(who, Right.DECIDE, "decide", sent.incident), reason)
+
+
+def has_approved(gate: OpenGate, person: str) -> bool:
+    """Whether their approval is counted."""
+    return any(told == person or told.startswith(f"{person} for ") for told in gate.approved_by)

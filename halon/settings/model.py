@@ -17,11 +17,15 @@ from pydantic import (
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName, Person, PersonId, PublicKey, Role
 from halon.contracts.policy import Policy
+from halon.settings.audit import AuditSettings
 from halon.settings.auth import AuthSettings
 from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
+from halon.settings.retention import RetentionSettings
 from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.slack import SlackSettings
+from halon.settings.store import StoreSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
@@ -69,21 +73,6 @@ class TemporalSettings(Section):
         if not 0 < int(address.rpartition(":")[2]) <= _LAST_PORT:
             raise ValueError(f"a port is a number from 1 to {_LAST_PORT}")
         return address
-
-
-class StoreSettings(Section):
-    """The database of audit records and incidents. Without `url`: SQLite in a file below `data_dir`."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^(sqlite\+aiosqlite|postgresql\+asyncpg)://")] | None = None
-    password: SecretRef | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, value: str | None) -> str | None:
-        authority = (value or "").partition("://")[2].partition("/")[0]
-        if ":" in authority.rpartition("@")[0]:
-            raise ValueError("the password does not belong into the URL: name it in `password`")
-        return value
 
 
 class EvidenceSettings(Section):
@@ -329,6 +318,8 @@ class Settings(Section):
     credentials: CredentialSettings = CredentialSettings()
     store: StoreSettings = StoreSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    audit: AuditSettings = AuditSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
@@ -340,6 +331,8 @@ class Settings(Section):
     freeze: Annotated[tuple[FreezeWindow, ...], Field(max_length=100)] = ()
     policy: Policy = ()
     auth: AuthSettings = AuthSettings()
+    slack: SlackSettings | None = None
+    """Without it nobody is told or asked in Slack."""
     people: Annotated[dict[PersonId, Person], Field(max_length=MAX_PEOPLE)] = {}
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}

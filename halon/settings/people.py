@@ -65,7 +65,10 @@ def check_people(people: Mapping[str, Person], groups: Mapping[str, Group], role
 
 def _owners(people: Mapping[str, Person]) -> dict[str, str]:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for name in (person, *whose.names):
             owner = owners.setdefault(name.casefold(), person)
             if owner != person:
@@ -75,7 +78,10 @@ def _owners(people: Mapping[str, Person]) -> dict[str, str]:
 
 def _tokens_are_theirs(people: Mapping[str, Person]) -> None:
     owners: dict[str, str] = {}
+    in_slack: dict[str, str] = {}
     for person, whose in people.items():
+        if whose.slack and in_slack.setdefault(whose.slack, person) != person:
+            raise ValueError(f"`people.{person}` and `people.{in_slack[whose.slack]}` share Slack's id {whose.slack}")
         for token in whose.tokens:
             owner = owners.setdefault(token, person)
             if owner != person:

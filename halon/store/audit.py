@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC
 from typing import cast
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from halon.contracts.audit import AuditRecord, StoredRecord
@@ -19,8 +19,19 @@ from halon.contracts.base import JsonObject, canonical, digest
 from halon.errors import InvalidInput
 from halon.redaction import bounded, redact, redact_text
 from halon.store.engine import Database
-from halon.store.tables import heads, records
-from halon.store.verification import ZERO, HeadRow, RecordRow, Verifier, VerifyReport
+from halon.store.signatures import SignedHead
+from halon.store.signing import TrustedKeys
+from halon.store.tables import heads, records, signatures
+from halon.store.verification import (
+    MAX_PROBLEMS,
+    RETENTION,
+    ZERO,
+    Anchor,
+    HeadRow,
+    RecordRow,
+    Verifier,
+    VerifyReport,
+)
 
 MAX_APPEND = 1000
 """Records an append: one transaction stays short."""
@@ -102,17 +113,24 @@ class Audit:
             n, chain = await _last_head(connection)
         return f"{n}:{chain}"
 
-    async def verify(self, incident: str | None = None, *, anchor: str | None = None) -> VerifyReport:
-        """Prove the chain of one incident, or of all, and that what `anchor` saw is still there.
+    async def verify(
+        self, incident: str | None = None, *, anchors: Sequence[Anchor] = (), keys: TrustedKeys | None = None
+    ) -> VerifyReport:
+        """Prove the chain of one incident, or of all: that what `anchors` saw is still there, and who signed its heads.
+
+        Without `keys` signatures are compared with the chain, and not checked.
 
         Raises:
-            InvalidInput: `anchor` is not `N:HASH`.
             TransientError: the store does not answer.
         """
-        verifier = Verifier(incident, anchor)
+        verifier = Verifier(incident, anchors, keys or TrustedKeys())
         async with self._database.read() as connection:
-            async for head in _stream_heads(connection):
+            async for head, signed in _stream_heads(connection):
                 verifier.head(head)
+                if signed is not None:
+                    verifier.signature(signed)
+            for signed in await _signed_beyond(connection):
+                verifier.signature(signed)
             async for record in _stream_records(connection, incident):
                 verifier.record(record)
         return verifier.report()
@@ -150,12 +168,17 @@ async def _contents(connection: AsyncConnection, ids: list[str]) -> dict[str, st
     return found
 
 
+async def write_within(connection: AsyncConnection, new: Sequence[AuditRecord]) -> None:
+    """Append records that are not there yet as part of the caller's own transaction, which must be one that writes."""
+    await _write(connection, [cleaned(record) for record in new])
+
+
 async def _write(connection: AsyncConnection, fresh: Iterable[AuditRecord]) -> None:
     ends: dict[str, tuple[int, str]] = {}
     rows: list[dict[str, object]] = []
     for record in fresh:
         if record.incident not in ends:
-            ends[record.incident] = await _last_record(connection, record.incident)
+            ends[record.incident] = await last_record(connection, record.incident)
         position, previous = ends[record.incident][0] + 1, ends[record.incident][1]
         body = _body(record, position, previous)
         hash_ = hashlib.sha256(body.encode()).hexdigest()
@@ -180,7 +203,8 @@ async def _write(connection: AsyncConnection, fresh: Iterable[AuditRecord]) -> N
     await connection.execute(insert(heads), links)
 
 
-async def _last_record(connection: AsyncConnection, incident: str) -> tuple[int, str]:
+async def last_record(connection: AsyncConnection, incident: str) -> tuple[int, str]:
+    """Give position and hash of an incident's last record, or what its first one follows."""
     query = (
         select(records.c.position, records.c.hash)
         .where(records.c.incident == incident)
@@ -196,16 +220,34 @@ async def _last_head(connection: AsyncConnection) -> tuple[int, str]:
     return row or (0, ZERO)
 
 
-async def _stream_heads(connection: AsyncConnection) -> AsyncIterator[HeadRow]:
-    query = select(heads.c.n, heads.c.incident, heads.c.position, heads.c.head, heads.c.chain).order_by(heads.c.n)
+async def _stream_heads(connection: AsyncConnection) -> AsyncIterator[tuple[HeadRow, SignedHead | None]]:
+    h, s = heads.c, signatures.c
+    query = (
+        select(h.n, h.incident, h.position, h.head, h.chain, s.at, s.key, s.statement, s.signature)
+        .select_from(heads.outerjoin(signatures, s.n == h.n))
+        .order_by(h.n)
+    )
     async with connection.stream(query) as rows:
-        async for row in rows:
-            yield HeadRow(*row)
+        async for n, incident, position, head, chain, at, key, statement, signature in rows:
+            row = HeadRow(n, incident, position, head, chain)
+            if key is None:
+                yield row, None
+            else:
+                yield row, SignedHead(n=n, at=at, key=key, statement=statement, signature=signature)
+
+
+async def _signed_beyond(connection: AsyncConnection) -> list[SignedHead]:
+    """Give signatures over heads that are not there any more, the last ones of all."""
+    last = select(func.coalesce(func.max(heads.c.n), 0)).scalar_subquery()
+    query = select(signatures).where(signatures.c.n > last).order_by(signatures.c.n.desc()).limit(MAX_PROBLEMS)
+    return [SignedHead.model_validate(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
 async def _stream_records(connection: AsyncConnection, incident: str | None) -> AsyncIterator[RecordRow]:
+    """Give records by incident, and with those of one incident what tells of pruned ones."""
     c = records.c
-    chosen: list[ColumnElement[bool]] = [] if incident is None else [c.incident == incident]
+    told = c.incident.startswith(RETENTION, autoescape=True)
+    chosen: list[ColumnElement[bool]] = [] if incident is None else [or_(c.incident == incident, told)]
     query = (
         select(c.incident, c.position, c.id, c.content, c.body, c.hash).where(*chosen).order_by(c.incident, c.position)
     )

@@ -63,6 +63,8 @@ class Bookkeeping:
         """Write records, then the incident's row, so that a row never tells of what the chain does not hold."""
         await self.append(AppendRequest(records=request.records))
         await self._store.incidents.upsert(request.row)
+        if request.row.state == "closed":
+            self._store.closing.set()
         await self._store.groups.remember(request.row.group, request.conditions, request.resolved)
         if request.release:
             await self._store.incidents.release(request.row.group, request.run, request.release)

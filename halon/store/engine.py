@@ -9,19 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection, event, insert, make_url, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from halon.errors import Misconfigured, TransientError
-from halon.store.migrations import migrate
-from halon.store.tables import SCHEMA, metadata, schema_version
+from halon.errors import HalonError, InvalidInput, Misconfigured, TransientError
+from halon.settings.store import StoreTls
+from halon.store.migrations import SCHEMA, migrate
+from halon.store.postgres import WRITE_LOCK, cannot_be_right, postgres_engine, refuses_value
+from halon.store.tables import metadata, schema_version
 
 BUSY_TIMEOUT = timedelta(seconds=5)
 """How long a writer waits for another process's transaction before the call is transient."""
 POOL_SIZE = 4
-_PG_WRITE_LOCK = 0x48414C4F4E
-"""Key of PostgreSQL's advisory lock that serialises writers: 'HALON'."""
 _OPEN_ATTEMPTS = 20
 _OPEN_DELAY = timedelta(milliseconds=50)
 _RETRY_AFTER = timedelta(seconds=2)
@@ -33,7 +33,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._name = engine.url.render_as_string(hide_password=True)
+        self.name = engine.url.render_as_string(hide_password=True)
+        """Where it is, for people."""
         self._closed = False
 
     @asynccontextmanager
@@ -53,10 +54,11 @@ class Database:
 
         Raises:
             TransientError: the store does not answer, or other writers held it for too long.
+            InvalidInput: it refuses a value.
         """
         async with self._connected({_WRITES: True}) as connection:
             if not self._is_sqlite:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PG_WRITE_LOCK})
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
             yield connection
 
     async def check(self) -> None:
@@ -90,24 +92,40 @@ class Database:
                         # The pool that it came from is gone: given back, it would stay open with nobody to close it.
                         await connection.invalidate()
         except (DBAPIError, PoolTimeout, OSError) as error:
-            raise TransientError(
-                f"the store {self._name} does not answer: {_first_line(error)}", retry_after=_RETRY_AFTER
-            ) from error
+            raise self._problem(error) from error
+
+    def _problem(self, error: Exception) -> HalonError:
+        """Say what an error of the driver means.
+
+        A refusal that only a person can end is transient all the same: while a password is being changed, or rights are
+        being given, nothing that waits to be written may be given up.
+        """
+        reason = _first_line(error)
+        if refuses_value(error):
+            return InvalidInput(f"the store {self.name} refuses a value: {reason}")
+        return TransientError(f"the store {self.name} does not answer: {reason}", retry_after=_RETRY_AFTER)
 
 
-async def open_database(url: str | URL) -> Database:
+async def open_database(url: str | URL, tls: StoreTls | bool | None = None) -> Database:  # noqa: FBT001  # as the settings have it
     """Open the store and create its tables when they are not there; safe when several processes begin at once.
 
+    `tls` is for PostgreSQL; without it, TLS is used whenever the server is on another host.
+
     Raises:
-        Misconfigured: the URL is not one, its driver is not installed, or a newer Halon wrote the store.
+        Misconfigured: the URL is not one, a newer Halon wrote the store, or the server refuses user or database.
         TransientError: the store does not answer.
     """
-    database = Database(_engine(url))
+    database = Database(_engine(url, tls))
     try:
         for _ in range(_OPEN_ATTEMPTS - 1):
             try:
                 await _ensure_schema(database)
-            except TransientError:
+            except TransientError as error:
+                if error.__cause__ is not None and cannot_be_right(error.__cause__):
+                    reason = _first_line(error.__cause__)
+                    raise Misconfigured(
+                        f"the store {database.name} refuses: {reason}; see `store` in halon.yaml"
+                    ) from error
                 # The first processes meet while one of them turns on the write-ahead log, which waits for nobody.
                 await asyncio.sleep(_OPEN_DELAY.total_seconds())
             else:
@@ -119,23 +137,20 @@ async def open_database(url: str | URL) -> Database:
     return database
 
 
-def _engine(url: str | URL) -> AsyncEngine:
+def _engine(url: str | URL, tls: StoreTls | bool | None) -> AsyncEngine:  # noqa: FBT001  # as the settings have it
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise Misconfigured(
             "`store.url` is not a database URL such as sqlite+aiosqlite:////var/lib/halon/halon.db"
         ) from error
-    if parsed.get_backend_name() == "sqlite":
+    if parsed.drivername == "sqlite+aiosqlite":
         return _sqlite_engine(parsed)
-    try:
-        return create_async_engine(
-            parsed, pool_size=POOL_SIZE, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT.total_seconds()
-        )
-    except (NoSuchModuleError, ModuleNotFoundError, ArgumentError) as error:
-        raise Misconfigured(
-            f"the driver of `store.url` ({parsed.drivername}) is not installed: {_first_line(error)}"
-        ) from error
+    if parsed.drivername == "postgresql+asyncpg":
+        return postgres_engine(parsed, tls, BUSY_TIMEOUT)
+    raise Misconfigured(
+        f"`store.url` begins with {parsed.drivername}://, not sqlite+aiosqlite:// or postgresql+asyncpg://"
+    )
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:

@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from halon.errors import InvalidInput, NotFound, PermanentError, TransientError
@@ -74,6 +76,41 @@ class EvidenceDirectory:
             digest=digest, size=int(about["size"]), media_type=str(about["media_type"]), name=str(about["name"])
         )
 
+    async def kept_before(self, cutoff: datetime, limit: int) -> list[str]:
+        """Give digests of at most `limit` pieces that were last put before `cutoff`.
+
+        Raises:
+            TransientError: the directory cannot be read.
+        """
+        return await asyncio.to_thread(self._kept_before, cutoff.timestamp(), limit)
+
+    async def remove(self, digest: str, cutoff: datetime) -> bool:
+        """Take a piece away unless it was put again since `cutoff`. Gives whether it is gone.
+
+        Raises:
+            TransientError: it cannot be removed.
+        """
+        return await asyncio.to_thread(self._remove, self._place(digest), cutoff.timestamp())
+
+    def _kept_before(self, cutoff: float, limit: int) -> list[str]:
+        try:
+            places = (place for place in self._directory.glob("??/*") if _DIGEST.fullmatch(place.name))
+            return [place.name for place in islice((one for one in places if one.stat().st_mtime < cutoff), limit)]
+        except OSError as error:
+            raise TransientError(f"the evidence in {self._directory} cannot be listed: {error.strerror}") from error
+
+    def _remove(self, place: Path, cutoff: float) -> bool:
+        try:
+            if place.stat().st_mtime >= cutoff:
+                return False
+            place.unlink()
+            place.with_suffix(".json").unlink(missing_ok=True)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise TransientError(f"evidence {place.name} cannot be removed: {error.strerror}") from error
+        return True
+
     def _place(self, digest: str) -> Path:
         if _DIGEST.fullmatch(digest) is None:
             raise NotFound(f"'{digest[:80]}' is not a digest: evidence is named by 64 hexadecimal digits")
@@ -89,6 +126,7 @@ class EvidenceDirectory:
                 _write(place.with_suffix(".json"), json.dumps(about).encode())
             if not place.exists() or place.stat().st_size != len(data):
                 _write(place, data)
+            os.utime(place)  # its term begins anew
         except OSError as error:
             raise TransientError(f"evidence cannot be kept in {self._directory}: {error.strerror}") from error
         return StoredEvidence(digest=digest, size=len(data), media_type=media_type, name=name)

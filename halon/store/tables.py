@@ -1,4 +1,4 @@
-"""The tables, for SQLite and PostgreSQL alike. A change here raises `SCHEMA` and comes with its migration."""
+"""The tables, for SQLite and PostgreSQL alike. A change here comes with its line in `halon.store.migrations`."""
 
 from datetime import UTC, datetime
 
@@ -19,9 +19,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator
-
-SCHEMA = 3
-"""Version of these tables. A store with a higher one was written by a newer Halon and is refused."""
 
 metadata = MetaData()
 
@@ -67,6 +64,7 @@ heads = Table(
     Column("position", Integer, nullable=False),
     Column("head", String(64), nullable=False),
     Column("chain", String(64), nullable=False),
+    Index("heads_incident", "incident", "n"),
 )
 
 incidents = Table(
@@ -124,4 +122,26 @@ episodes = Table(
     Column("episode", String(64), primary_key=True),
     Column("incident", String(200), nullable=False),
     Column("run", String(64), nullable=False),
+)
+
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("statement", Text, nullable=False),  # exactly what is signed
+    Column("signature", String(88), nullable=False),  # Base64
+    Column("anchored_at", UtcDateTime, nullable=True),
+    Column("anchor", Text, nullable=False, server_default=""),  # where a copy is that nobody can change
+    Column("problem", Text, nullable=False, server_default=""),  # why there is none yet
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("incident", String(200), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
 )

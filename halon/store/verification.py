@@ -3,16 +3,22 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from halon.contracts.base import Contract, Json, digest
+from halon.contracts.audit import AuditKind
+from halon.contracts.base import Contract, Json, JsonObject, digest, is_object
 from halon.errors import InvalidInput
+from halon.store.signatures import SignedHead
+from halon.store.signing import Head, TrustedKeys
 
 MAX_PROBLEMS = 100
 """Findings a report tells; more are only counted."""
 ZERO = "0" * 64
 """What the first record and the first head name as the one before."""
+RETENTION = "retention-"
+"""Chains of this name tell what was pruned: `retention-2026-01-02` what was on that day."""
 
 
 class Problem(Contract):
@@ -23,6 +29,15 @@ class Problem(Contract):
     message: str
 
 
+class Pruned(Contract):
+    """An incident whose records were taken away on purpose, as the chain tells."""
+
+    incident: str
+    records: int
+    at: str
+    reason: str
+
+
 class VerifyReport(Contract):
     """What a verification found."""
 
@@ -30,6 +45,15 @@ class VerifyReport(Contract):
     records: int
     anchor: str
     """The head of all, `N:HASH`."""
+    signatures: int = 0
+    """Signatures over heads that hold."""
+    signed: int = 0
+    """The last head that such a signature covers."""
+    unchecked: int = 0
+    """Signatures that nobody could check, because no public key was named."""
+    pruned: tuple[Pruned, ...] = ()
+    more_pruned: int = 0
+    """Pruned incidents beyond those that are listed."""
     problems: tuple[Problem, ...] = ()
     more_problems: int = 0
     """Findings beyond those that are listed."""
@@ -38,6 +62,27 @@ class VerifyReport(Contract):
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A head that somebody kept elsewhere."""
+
+    n: int
+    chain: str
+    name: str = "the anchor"
+
+    @staticmethod
+    def parse(text: str) -> "Anchor":
+        """Read `N:HASH`.
+
+        Raises:
+            InvalidInput: it is something else.
+        """
+        match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text.strip())
+        if match is None:
+            raise InvalidInput("an anchor is N:HASH, as `halon audit verify` prints it")
+        return Anchor(int(match[1]), match[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +119,20 @@ class Verifier:
     Only the last head of an incident is remembered: a record's hash covers every record before it.
     """
 
-    def __init__(self, incident: str | None, anchor: str | None) -> None:
+    def __init__(self, incident: str | None, anchors: Sequence[Anchor], keys: TrustedKeys) -> None:
         self._only = incident
-        self._anchor_n, self._anchor_chain = _parsed_anchor(anchor)
+        self._anchors = anchors
+        self._keys = keys
         self._n = 0
-        self._chain = ZERO
+        self._chain: str = ZERO
         self._ends: dict[str, tuple[int, str]] = {}
+        self._over: list[tuple[str, int, str]] = []
+        """Ends of chains that were begun anew."""
+        self._tombstones: dict[tuple[str, int, str], Pruned] = {}
         self._last: RecordRow | None = None
         self._incidents = 0
         self._records = 0
+        self._good = self._signed = self._unchecked = 0
         self._problems: list[Problem] = []
         self._found = 0
 
@@ -92,11 +142,35 @@ class Verifier:
             self._problem(row.incident, 0, f"heads {self._n + 1} to {row.n - 1} of the store are gone")
         elif row.chain != HeadRow.link(self._chain, row.n, row.incident, row.position, row.head):
             self._problem(row.incident, row.position, f"head {row.n} of the store was changed")
-        if row.n == self._anchor_n and row.chain != self._anchor_chain:
-            self._problem(row.incident, row.position, f"head {row.n} of the store is not the one that the anchor names")
+        for anchor in self._anchors:
+            if row.n == anchor.n and row.chain != anchor.chain:
+                message = f"head {row.n} of the store is not the one that {anchor.name} names"
+                self._problem(row.incident, row.position, message)
         self._n, self._chain = row.n, row.chain
-        if self._only in {None, row.incident}:
+        if self._only in {None, row.incident} or row.incident.startswith(RETENTION):
+            before = self._ends.get(row.incident)
+            if before is not None and row.position <= before[0]:
+                self._over.append((row.incident, *before))
             self._ends[row.incident] = (row.position, row.head)
+
+    def signature(self, signed: SignedHead) -> None:
+        """Take the signature over the head that was taken last, or one over a head that is not there."""
+        try:
+            said = Head.read(signed.statement)
+        except InvalidInput as error:
+            self._problem("", 0, f"the signature over head {signed.n} was changed: {error}")
+            return
+        if (said.n, said.chain) != (self._n, self._chain):
+            message = f"head {said.n} was signed as another one"
+            gone = f"head {signed.n} was signed, and the store ends at head {self._n}"
+            self._problem("", 0, gone if signed.n > self._n else message)
+        elif not self._keys:
+            self._unchecked += 1
+        elif objection := self._keys.objection(signed.statement.encode(), signed.key, signed.signature):
+            self._problem("", 0, f"the signature over head {signed.n} does not count: {objection}")
+        else:
+            self._good += 1
+            self._signed = signed.n
 
     def record(self, row: RecordRow) -> None:
         """Take the next record."""
@@ -104,31 +178,61 @@ class Verifier:
         if last is None or last.incident != row.incident:
             self._end_incident()
             last = None
-            self._incidents += 1
+            self._incidents += self._only in {None, row.incident}
         position, previous = (last.position, last.hash) if last else (0, ZERO)
         if row.position != position + 1:
             count = row.position - position - 1
             missing = f"{count} records before {row.position} are gone" if count > 0 else "no record belongs here"
             self._problem(row.incident, position + 1, missing)
-        elif wrong := _wrong(row, previous):
+        elif wrong := objection_to(row, previous):
             self._problem(row.incident, row.position, wrong)
+        elif row.incident.startswith(RETENTION):
+            self._bury(row)
         self._last = row
-        self._records += 1
+        self._records += self._only in {None, row.incident}
 
     def report(self) -> VerifyReport:
         """Say what was found."""
         self._end_incident()
-        for incident, (position, _) in sorted(self._ends.items()):
-            self._problem(incident, 1, f"all {position} records of the incident are gone")
-        if self._anchor_n > self._n:
-            self._problem("", 0, f"the store ends at head {self._n}, the anchor names head {self._anchor_n}")
+        pruned: list[Pruned] = []
+        for incident, (position, head) in sorted(self._ends.items()):
+            tombstone = self._tombstones.get((incident, position, head))
+            if tombstone is None:
+                self._problem(incident, 1, f"all {position} records of the incident are gone")
+            elif self._only in {None, incident}:
+                pruned.append(tombstone)
+        for incident, position, head in self._over:
+            if (incident, position, head) not in self._tombstones:
+                self._problem(incident, 1, f"its first {position} records were replaced")
+        if self._keys and self._n and not (self._good or self._found):
+            self._problem("", 0, "no head of the store is signed with a trusted key")
+        for anchor in self._anchors:
+            if anchor.n > self._n:
+                self._problem("", 0, f"the store ends at head {self._n}, {anchor.name} names head {anchor.n}")
         return VerifyReport(
             incidents=self._incidents,
             records=self._records,
             anchor=f"{self._n}:{self._chain}",
+            signatures=self._good,
+            signed=self._signed,
+            unchecked=self._unchecked,
+            pruned=tuple(pruned[:MAX_PROBLEMS]),
+            more_pruned=max(0, len(pruned) - MAX_PROBLEMS),
             problems=tuple(self._problems),
             more_problems=self._found - len(self._problems),
         )
+
+    def _bury(self, row: RecordRow) -> None:
+        """Remember what a record says was pruned."""
+        body = cast("JsonObject", json.loads(row.body))
+        data = body.get("data")
+        if body.get("kind") != AuditKind.INCIDENT_PRUNED or not is_object(data):
+            return
+        incident, position, head = data.get("incident"), data.get("position"), data.get("head")
+        if isinstance(incident, str) and isinstance(position, int) and isinstance(head, str):
+            self._tombstones[incident, position, head] = Pruned(
+                incident=incident, records=position, at=str(body.get("at")), reason=str(data.get("reason", ""))
+            )
 
     def _end_incident(self) -> None:
         last = self._last
@@ -150,7 +254,7 @@ class Verifier:
             self._problems.append(Problem(incident=incident, position=position, message=message))
 
 
-def _wrong(row: RecordRow, previous: str) -> str:
+def objection_to(row: RecordRow, previous: str) -> str:
     """Say what is wrong with a record that stands where it should, or give nothing."""
     if hashlib.sha256(row.body.encode("utf-8", "surrogatepass")).hexdigest() != row.hash:
         return "the record was changed"
@@ -167,12 +271,3 @@ def _wrong(row: RecordRow, previous: str) -> str:
     if row.id != f"{body.get('incident')}/{body.get('writer')}/{body.get('sequence')}" or row.content != digest(body):
         return "the record's index was changed"
     return ""
-
-
-def _parsed_anchor(anchor: str | None) -> tuple[int, str]:
-    if anchor is None:
-        return 0, ZERO
-    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", anchor.strip())
-    if match is None:
-        raise InvalidInput("an anchor is N:HASH, as `halon audit verify` prints it")
-    return int(match[1]), match[2]

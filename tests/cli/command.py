@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -106,6 +107,20 @@ def process(config: Path, *arguments: str, log: Path) -> Generator["subprocess.P
             yield running
         finally:
             running.kill()
+
+
+@contextmanager
+def temporal(port: int) -> Generator[None]:
+    """Run a Temporal server."""
+    called = [str(Path(sysconfig.get_path("scripts")) / "temporal"), "server", "start-dev", "--headless"]
+    tuned = ["history.transferProcessorMaxPollRPS=2000", 'history.timerProcessorMaxTimeShift="10ms"']
+    called += ["--port", str(port), *(part for one in tuned for part in ("--dynamic-config-value", one))]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(called, stdout=quiet, stderr=quiet) as server:  # noqa: S603  # a development server of our own
+        try:
+            yield
+        finally:
+            server.kill()
 
 
 def stopped(running: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> int:

@@ -97,6 +97,7 @@ def test_setup_tells_all_that_is_not_ready_and_does_the_rest(shell: Shell) -> No
         "store": True,
         "playbooks": True,
         "guards": True,
+        "audit": True,
     }
     assert (shell.config.parent / "data" / "halon.db").exists()
 

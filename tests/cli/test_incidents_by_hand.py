@@ -1,16 +1,13 @@
 """Working with incidents from the command line, against a real Temporal server, worker, gateway and store."""
 
 import json
-import subprocess
-import sysconfig
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from command import Answer, Shell, configure, free_port, process, stopped, until_logged
+from command import Answer, Shell, configure, free_port, process, stopped, temporal, until_logged
 
 from halon.cli.app import execute
 
@@ -39,19 +36,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield config
             assert (stopped(gateway), stopped(worker)) == (0, 0)
     assert "worker.stopped" in worker_log.read_text()
-
-
-@contextmanager
-def temporal(port: int) -> Generator[None]:
-    called = [str(Path(sysconfig.get_path("scripts")) / "temporal"), "server", "start-dev", "--headless"]
-    tuned = ["history.transferProcessorMaxPollRPS=2000", 'history.timerProcessorMaxTimeShift="10ms"']
-    called += ["--port", str(port), *(part for one in tuned for part in ("--dynamic-config-value", one))]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(called, stdout=quiet, stderr=quiet) as server:  # noqa: S603  # a development server of our own
-        try:
-            yield
-        finally:
-            server.kill()
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from halon.clients.http_check import HttpAnswer, HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.prometheus import Prometheus
 from halon.errors import Misconfigured
-from halon.settings.model import Cluster, HttpSettings, KubernetesSettings, PrometheusSettings, SecretRef, Settings
+from halon.settings import SecretRef
+from halon.settings.model import Cluster, HttpSettings, KubernetesSettings, PrometheusSettings, Settings
 
 
 async def test_settings_reach_every_client_and_a_secret_is_read_anew_each_time(tmp_path: Path) -> None:

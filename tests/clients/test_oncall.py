@@ -307,6 +307,9 @@ async def test_no_trace_keeps_the_address_of_a_calendar(api: Api) -> None:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     instrumentor = HTTPXClientInstrumentor()
+    before = instrumentor.is_instrumented_by_opentelemetry  # by another test of this process
+    if before:
+        instrumentor.uninstrument()
     instrumentor.instrument(tracer_provider=provider)
     try:
         async with httpx.AsyncClient() as http:
@@ -315,4 +318,6 @@ async def test_no_trace_keeps_the_address_of_a_calendar(api: Api) -> None:
         assert await shift(f'{{calendar: {{url: "{api.url}/private-4f1c.ics"}}}}') == (("ana",), ())
     finally:
         instrumentor.uninstrument()
+        if before:
+            instrumentor.instrument()
     assert [str((span.attributes or {})["http.url"]) for span in spans.get_finished_spans()] == [f"{api.url}/seen"]

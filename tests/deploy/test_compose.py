@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from halon.settings import load_settings
-from halon.settings.model import SecretRef, Section, Settings
+from halon.settings import SecretRef, load_settings
+from halon.settings.model import Section, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -134,6 +134,6 @@ def test_the_build_sees_only_what_the_wheel_is_made_of() -> None:
     assert {"halon", "workflows", "activities", "playbooks", "worker.py", "requirements/constraints.txt"} <= set(seen)
 
 
-@pytest.mark.parametrize("script", ["install.sh", "temporal-schema.sh"])
+@pytest.mark.parametrize("script", ["halon-database.sh", "install.sh", "temporal-schema.sh"])
 def test_a_script_is_one_for_any_shell(script: str) -> None:
     subprocess.run(["/bin/sh", "-n", DEPLOY / script], check=True)  # noqa: S603  # our own script, not run

@@ -22,6 +22,16 @@ roles: {owner: {may: [administer], to: ["group:sre", alopez]}}
     ("text", "finding"),
     [
         ("people: {ana: {aliases: [x]}, ben: {email: b@c.d, aliases: [X]}}", "share the name X"),
+        ("people: {ana: {slack: U0X1}, ben: {slack: U0X1}}", "share Slack's id U0X1"),
+        ("groups: {sre: {calendar: {}}}", "exactly one of `file` and `url`"),
+        ("groups: {sre: {calendar: {url: 'http://calendar.example.com/x.ics'}}}", "https://"),
+        ("groups: {sre: {opsgenie: {schedule: a, token: {env: T}, url: 'http://169.254.169.254'}}}", "https://"),
+        ("groups: {sre: {pagerduty: {token: {env: T}}}}", "exactly one of `schedule` and `escalation_policy`"),
+        (
+            "groups: {sre: {calendar: {file: x.ics}, opsgenie: {schedule: a, token: {env: T}}}}",
+            "at most one of `calendar`, `pagerduty` and `opsgenie`",
+        ),
+        ("groups: {sre: {calendar: {file: x.ics, timezone: Mars}}}", "no time zone Mars"),
         ("people: {ana: {}}\ngroups: {sre: {members: [dan]}}", "`groups.sre` names dan"),
         ("people: {ana: {}}\nroles: {all: {may: [read], to: ['group:sre']}}", "`roles.all` names group:sre"),
         ("people: {ana: {delegates: [{to: dan, until: 2027-01-01T00:00:00Z}]}}", "`people.ana.delegates` names dan"),

@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
 from halon.contracts.audit import AuditKind, AuditRecord, StoredRecord
+from halon.settings.loading import parse_settings
 from halon.store.store import Store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
@@ -24,6 +26,14 @@ def test_every_field_is_told() -> None:
     table = PAGE.partition("## A record")[2].partition("## Kinds")[0]
     first_cells = " ".join(re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE))
     assert sorted(re.findall(r"`([a-z]+)`", first_cells)) == sorted(StoredRecord.model_fields)
+
+
+def test_the_settings_that_the_page_shows_can_be_loaded() -> None:
+    shown = re.findall(r"^\n((?:    .+\n)+)", PAGE, re.MULTILINE)
+    settings = [textwrap.dedent(one) for one in shown if re.match(r"    (audit|retention):", one)]
+    assert len(settings) == 3
+    for one in settings:
+        parse_settings(one, Path("halon.yaml"))
 
 
 async def test_the_program_of_the_page_finds_a_chain_whole_and_a_change_in_it(store: Store) -> None:

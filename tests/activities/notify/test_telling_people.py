@@ -13,7 +13,8 @@ from activities.notify.send import Send
 from halon.clients.environment import open_env
 from halon.clients.notify import Notifier
 from halon.errors import Misconfigured, TransientError
-from halon.settings.model import NotifySettings, SecretRef, Settings
+from halon.settings import SecretRef
+from halon.settings.model import NotifySettings, Settings
 
 # Apprise's PGP support imports it, on the Python versions that still have it.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
