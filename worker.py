@@ -18,7 +18,6 @@ from halon.clients.oncall import OnCall
 from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
 from halon.clients.seals import Seals, seals
-from halon.clients.slack import Slack
 from halon.clients.telling import Telling
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
@@ -89,7 +88,7 @@ def build(  # what a worker is made of
     """
     guards = Guards(client, task_queue, settings)
     people = _people(env, settings)
-    telling = Telling(client, task_queue, settings, groups=env.find(OnCall), slack=env.find(Slack))
+    telling = Telling(client, task_queue, settings, env)
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),

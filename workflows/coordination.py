@@ -17,6 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import is_object
+from halon.contracts.communication import CHANNEL
 from halon.contracts.coordination import (
     ACKNOWLEDGE_UPDATE,
     COORDINATION_WORKFLOW,
@@ -57,6 +58,8 @@ MAX_EVENTS = 8000
 """Events of the history, after which it goes on anew as soon as nothing is on its way."""
 MAX_UPDATES = 1000
 """Temporal takes 2,000 for one run of a workflow."""
+THREAD_WITHIN = timedelta(seconds=10)
+"""How long a question waits for the thread that it belongs to."""
 _TRYING = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=1))
 _ASKING = RetryPolicy(maximum_attempts=3)
 
@@ -90,7 +93,8 @@ class Coordination:
             self._stirred = False
             self._turn()
             over = self._coordinator.over(workflow.now())
-            if not (self._idle and (over or self._full)):
+            anew = self._full and self._coordinator.bulletin.threads.settled
+            if not (self._idle and (over or anew)):
                 await self._wait()
                 continue
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -217,7 +221,15 @@ class Coordination:
             severity=draft.severity,
             question=draft.question,
         )
-        threads = self._coordinator.bulletin.threads.thread
+        bulletin = self._coordinator.bulletin
+        threads = bulletin.threads.thread
+        if draft.to == bulletin.floors:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: all(threads(one.removeprefix(CHANNEL)) for one in draft.to),
+                    timeout=THREAD_WITHIN,
+                    timeout_summary="the thread begins",
+                )
         await self._courier.tell(notice, draft.to, self._given.metadata.owner, threads)
 
     async def _update(self, state: ThreadState, news: Sequence[str], left_out: int) -> None:

@@ -30,10 +30,10 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     credentials = Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
-    slack = Slack(settings.slack, credentials.named(settings.slack.token, "slack.token")) if settings.slack else None
+    chat = settings.slack
+    slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        chat = () if slack is None else (slack,)
-        yield Env(on_call, kubernetes, prometheus, checker, notifier, *chat, *more)
+        yield Env(on_call, kubernetes, prometheus, checker, notifier, *((slack,) if slack else ()), *more)
     finally:
         if slack is not None:
             await slack.close()

@@ -6,9 +6,11 @@ what it marks: before anything is written, the mark that is there is looked at.
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from halon.clients.credentials import Credentials
+from pydantic import SecretStr
+
 from halon.clients.web import Ask, Web
 from halon.contracts.base import is_list, is_object
 from halon.contracts.communication import Impact
@@ -31,9 +33,9 @@ _WAYS = {
 class StatusPage:
     """One page."""
 
-    def __init__(self, settings: StatusPageSettings, credentials: Credentials) -> None:
+    def __init__(self, settings: StatusPageSettings, token: Callable[[], SecretStr] | None) -> None:
         self._settings = settings
-        self._credentials = credentials
+        self._token = token
 
     async def publish(self, request: PublishRequest) -> Published:
         """Say it, once however often it is asked.
@@ -43,7 +45,7 @@ class StatusPage:
             TransientError: the page does not answer, or not now.
             PermanentError: the page does not take it.
         """
-        if self._settings.page is None or self._settings.token is None:
+        if self._settings.page is None or self._token is None:
             raise Misconfigured("`communication.status_page` in halon.yaml names no `page` and `token`")
         web = Web()
         try:
@@ -91,9 +93,7 @@ class StatusPage:
         return answer
 
     async def _call(self, web: Web, method: Method, path: str, body: dict[str, Any] | None) -> Any:
-        named, token = self._settings.token, ""
-        if named is not None:
-            token = (await asyncio.to_thread(self._credentials.resolve, named, SETTING)).get_secret_value()
+        token = (await asyncio.to_thread(self._token)).get_secret_value() if self._token else ""
         ask = Ask(
             url=f"{self._settings.url.rstrip('/')}/pages/{self._settings.page}/{path}",
             method=method,

@@ -47,6 +47,7 @@ from halon.core.damping import WITHIN, Damper
 from halon.core.directory import Directory
 from halon.core.wording import check_templates
 from halon.errors import HalonError, PermanentError, TransientError
+from halon.kit.env import Env
 from halon.settings import Settings
 
 MAX_RECIPIENTS = 50
@@ -90,9 +91,7 @@ class Telling:
         client: Client,
         task_queue: str,
         settings: Settings | None = None,
-        *,
-        groups: OnCall | None = None,
-        slack: Slack | None = None,
+        env: Env | None = None,
     ) -> None:
         """Check what the settings say.
 
@@ -102,13 +101,15 @@ class Telling:
         self._settings = settings or Settings()
         communication_of(self._settings)
         self._client, self._task_queue = client, task_queue
-        credentials = Credentials(self._settings.credentials)
-        self._notifier: Notifier = notifier_of(self._settings.notify, credentials)
+        env, credentials = env or Env(), Credentials(self._settings.credentials)
+        self._notifier = env.find(Notifier) or notifier_of(self._settings.notify, credentials)
         self._damper = Damper(self._settings.communication.per_minute)
-        self._groups = groups or OnCall(self._settings)
-        self._slack = SlackChannel(self._settings, slack)
+        self._groups = env.find(OnCall) or OnCall(self._settings)
+        self._slack = SlackChannel(self._settings, env.find(Slack))
         self._asking = Asking(client, link_maker(self._settings))
-        self._page = StatusPage(self._settings.communication.status_page, credentials)
+        public = self._settings.communication.status_page
+        token = credentials.named(public.token, "communication.status_page.token") if public.token else None
+        self._page = StatusPage(public, token)
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""

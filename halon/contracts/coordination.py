@@ -245,8 +245,19 @@ class DeadlineState(Contract):
     comment: str = ""
 
 
+class Wanted(Contract):
+    """What the status page shall say."""
+
+    status: Literal["investigating", "identified", "monitoring", "resolved"]
+    body: str
+    name: str
+
+
 class StatusPageState(Contract):
     """What is on the status page."""
+
+    wanted: Wanted | None = None
+    """What waits to be said there."""
 
     state: Literal["held", "open", "resolved"] = "held"
     """`held` until a person releases it."""
@@ -264,6 +275,14 @@ class ThreadState(Contract):
     channel: str
     thread: str = ""
     told: int = 0
+
+
+class AskedQuestion(Contract):
+    """An open question, whom it was put to, and in which words."""
+
+    question: Question
+    to: tuple[str, ...]
+    words: str
 
 
 class CoordinationStatus(Contract):
@@ -297,6 +316,7 @@ class CoordinationState(Contract):
     first_line: int = 0
     """Number of the first of them."""
     alerts: tuple[Alert, ...] = ()
+    questions: tuple[AskedQuestion, ...] = ()
     notices: tuple[NoticeState, ...] = ()
     count: int = 0
     """Notices so far, which names the next one."""

@@ -22,12 +22,13 @@ from halon.contracts.coordination import (
     Part,
     PublishInput,
     RoleState,
+    Wanted,
 )
 from halon.contracts.outcome import Outcome
 from halon.core import calls, duties
 from halon.core.audience import Judge
 from halon.core.bulletin import Bulletin, about, long_ago
-from halon.core.publicity import Publicity, Wanted, Word
+from halon.core.publicity import Publicity, Word
 from halon.core.questions import Questions
 
 MAX_HEARD = 500
@@ -57,7 +58,7 @@ class Coordinator:
         self._outcome, self._reason, self._closed_at = state.outcome, state.outcome_reason, state.closed_at
         self._at_work = state.at_work
         self.bulletin = Bulletin(given, state, self._facts)
-        self._questions = Questions(given.incident, self.bulletin)
+        self._questions = Questions(given.incident, self.bulletin, state.questions)
         self.publicity: Publicity | None = None
         self._status_rule = state.status_rule
         if state.status_rule >= 0:
@@ -155,7 +156,7 @@ class Coordinator:
         if given.status or given.message:
             status: Word = given.status or self._public_word()
             body = given.message or self.bulletin.words(status if status != "monitoring" else "identified", now)
-            page.say(Wanted(status, body, self.bulletin.words("external_title", now)))
+            page.say(Wanted(status=status, body=body, name=self.bulletin.words("external_title", now)))
             message = f"{by} says on the status page ({status}): {body}"
         elif page.release():
             message = f"{by} released what waited for the status page"
@@ -213,6 +214,7 @@ class Coordinator:
             lines=threads.lines,
             first_line=threads.first,
             alerts=tuple(self.bulletin.alerts),
+            questions=self._questions.asked,
             notices=tuple(notices),
             count=count,
             heard=tuple(self._heard),
@@ -347,7 +349,7 @@ class Coordinator:
     def _advance(self, word: Word, now: datetime) -> None:
         if self.publicity is not None:
             words = self.bulletin.words
-            self.publicity.advance(Wanted(word, words(word, now), words("external_title", now)))
+            self.publicity.advance(Wanted(status=word, body=words(word, now), name=words("external_title", now)))
 
     def _public_word(self) -> Word:
         said = self.publicity.state.status if self.publicity else ""

@@ -1,13 +1,14 @@
 """The words of a digest: many messages as one list, by incident. Pure."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from halon.contracts.coordination import DigestLine
 
 MAX_SHOWN = 60
 """Lines that are shown; further ones are counted."""
-_ORDER = ("info", "warning", "critical")
+Severity: TypeAlias = Literal["info", "warning", "critical"]
+_ORDER: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
 def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
@@ -25,6 +26,7 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
     return title, "\n".join([*shown, *([f"and {left} more: see `halon incidents`"] if left else [])])
 
 
-def worst(lines: Sequence[DigestLine]) -> Literal["info", "warning", "critical"]:
+def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
-    return max((one.severity for one in lines), key=_ORDER.index, default="info")
+    found = {one.severity for one in lines}
+    return next((one for one in reversed(_ORDER) if one in found), "info")

@@ -1,20 +1,12 @@
 """What the status page says of an incident: when, in which words, and whether a person must release them. Pure."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from halon.contracts.communication import StatusRule
-from halon.contracts.coordination import PublishRequest, StatusPageState
+from halon.contracts.coordination import PublishRequest, StatusPageState, Wanted
 
 Word = Literal["investigating", "identified", "monitoring", "resolved"]
 _ORDER: tuple[Word, ...] = ("investigating", "identified", "monitoring", "resolved")
-
-
-class Wanted(NamedTuple):
-    """What the page shall say."""
-
-    status: Word
-    body: str
-    name: str
 
 
 class Publicity:
@@ -24,7 +16,6 @@ class Publicity:
         self._incident = incident
         self._rule = rule
         self.state = state or StatusPageState(state="held" if rule.release else "open")
-        self._wanted: Wanted | None = None
         self._under_way = False
 
     @property
@@ -48,16 +39,16 @@ class Publicity:
         if self.state.state == "resolved" or self._rank(wanted.status) <= self._rank(self._latest):
             return False
         if self.held and wanted.status == "resolved":  # over before anybody released it: the public need not know
-            self.state, self._wanted = self.state.model_copy(update={"state": "resolved"}), None
+            self.state = self.state.model_copy(update={"state": "resolved", "wanted": None})
             return False
-        self._wanted = wanted
+        self.state = self.state.model_copy(update={"wanted": wanted})
         return True
 
     def say(self, wanted: Wanted) -> None:
         """A person says it, which also releases what waits."""
         state = "open" if self.state.state == "held" else self.state.state
-        self.state = self.state.model_copy(update={"state": "open" if wanted.status != "resolved" else state})
-        self._wanted = wanted
+        state = "open" if wanted.status != "resolved" else state
+        self.state = self.state.model_copy(update={"state": state, "wanted": wanted})
 
     def release(self) -> bool:
         """A person releases the words that wait. False when none do."""
@@ -71,9 +62,8 @@ class Publicity:
         if self._wanted is None or self._under_way or self.held:
             return None
         self._under_way = True
-        wanted, self._wanted = self._wanted, None
-        number = self.state.said + 1
-        self.state = self.state.model_copy(update={"said": number, "status": wanted.status})
+        wanted, number = self._wanted, self.state.said + 1
+        self.state = self.state.model_copy(update={"said": number, "status": wanted.status, "wanted": None})
         return PublishRequest(
             incident=self._incident,
             mark=f"{self._incident}/{number}",
@@ -97,6 +87,10 @@ class Publicity:
         self._under_way = False
         over = {"state": "resolved"} if self.state.status == "resolved" and self._wanted is None else {}
         self.state = self.state.model_copy(update={"problem": problem, **over})
+
+    @property
+    def _wanted(self) -> Wanted | None:
+        return self.state.wanted
 
     @property
     def _latest(self) -> str:

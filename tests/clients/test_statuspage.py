@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 
-from halon.clients.credentials import Credentials
 from halon.clients.statuspage import StatusPage
 from halon.contracts.communication import Impact
 from halon.contracts.coordination import PublishRequest
 from halon.errors import HalonError, Misconfigured, NotFound, PermanentError, PermissionDenied, TransientError
-from halon.settings import CredentialSettings
 from halon.settings.communication import StatusPageSettings
 
 TOKEN = "planted-page-token"
-CREDENTIALS = Credentials(CredentialSettings())
 
 
 class Page:
@@ -69,9 +67,8 @@ async def page() -> AsyncIterator[Page]:
 def client(page: Page, directory: Path) -> StatusPage:
     file = directory / "token"
     file.write_text(TOKEN)
-    return StatusPage(
-        StatusPageSettings.model_validate({"url": page.url, "page": "abc", "token": {"file": file}}), CREDENTIALS
-    )
+    given = {"url": page.url, "page": "abc", "token": {"file": file}}
+    return StatusPage(StatusPageSettings.model_validate(given), lambda: SecretStr(file.read_text()))
 
 
 def request(number: int = 1, status: str = "investigating", **more: Any) -> PublishRequest:
@@ -138,4 +135,4 @@ async def test_what_is_no_status_page_and_one_that_is_not_configured_say_so(page
     with pytest.raises(PermanentError, match="not JSON"):
         await client(page, tmp_path).publish(request())
     with pytest.raises(Misconfigured, match=r"communication\.status_page"):
-        await StatusPage(StatusPageSettings(), CREDENTIALS).publish(request())
+        await StatusPage(StatusPageSettings(), None).publish(request())
