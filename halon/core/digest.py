@@ -28,5 +28,4 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
 
 def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
-    found = {one.severity for one in lines}
-    return next((one for one in reversed(_ORDER) if one in found), "info")
+    return max((one.severity for one in lines), key=_ORDER.index, default=_ORDER[0])
