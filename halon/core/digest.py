@@ -28,4 +28,4 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
 
 def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
-    return max((one.severity for one in lines), key=_ORDER.index, default=_ORDER[0])
+    return _ORDER[max((_ORDER.index(one.severity) for one in lines), default=0)]
