@@ -18,12 +18,15 @@ from halon.clients.oncall import OnCall
 from halon.clients.people import People
 from halon.clients.punctual import PunctualRunner
 from halon.clients.seals import Seals, seals
+from halon.clients.telling import Telling
 from halon.kit.driver import action_activities
 from halon.kit.env import Env
 from halon.kit.registry import Registry, discover
 from halon.settings import Settings
 from halon.store.bookkeeping import Bookkeeping
 from halon.store.store import Store
+from workflows.coordination import Coordination
+from workflows.digest import Digest
 from workflows.incident import Incident
 from workflows.ledger import LedgerWorkflow
 from workflows.remediation import Remediation
@@ -39,13 +42,20 @@ PASSED_THROUGH = (
 )
 """Modules that the sandbox shares with the process: data types, and what cannot be imported twice."""
 
-SHARED_FOR_SPEED = ("halon.core", "workflows.attributes", "workflows.desk", "workflows.journal", "workflows.runtime")
+SHARED_FOR_SPEED = (
+    "halon.core",
+    "workflows.attributes",
+    "workflows.desk",
+    "workflows.journal",
+    "workflows.runtime",
+    "workflows.telling",
+)
 """Shared as well, because importing them anew for each run costs half of the time from alert to apply.
 
 What the sandbox would catch there, ruff's banned API catches, and so do the suites that keep them inside.
 """
 
-WORKFLOWS: tuple[type, ...] = (Incident, Remediation, LedgerWorkflow)
+WORKFLOWS: tuple[type, ...] = (Incident, Remediation, LedgerWorkflow, Coordination, Digest)
 
 MAX_ACTIVITIES = 100
 """Activities at once in one worker: each is a call to an API."""
@@ -73,15 +83,18 @@ def build(  # what a worker is made of
     """A worker that runs Halon's workflows and actions on `task_queue`.
 
     Raises:
-        Misconfigured: a calendar of freezes, a rule of the policy or the key for decisions in `settings` is wrong.
+        Misconfigured: a calendar of freezes, a rule of the policy, the communication or the key for decisions in
+            `settings` is wrong.
     """
     guards = Guards(client, task_queue, settings)
     people = _people(env, settings)
+    telling = Telling(client, task_queue, settings, env)
     handlers: Sequence[Callable[..., Any]] = [
         *action_activities(actions or registry(), env, guards),
         *guards.activities(),
         *people.activities(),
         *Aftermaths(client).activities(),
+        *telling.activities(),
         *Bookkeeping(store).activities(),
     ]
     return Worker(

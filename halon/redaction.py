@@ -48,6 +48,13 @@ _KNOWN_TOKENS = re.compile(
     r"|\bhv[sb]\.[A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bdop_v1_[a-f0-9]{40,}"
     r"|\bhalon_[A-Za-z0-9_-]{40,}"
 )
+_SCHEMES = ("bearer", "basic", "digest", "negotiate")
+_BEGINNINGS = (
+    *("eyJ", "gh", "github_pat_", "glpat-", "xox", "xapp-", "AIza", "ya29.", "_live_", "_test_"),
+    *("SG.", "hvs.", "hvb.", "npm_", "dop_v1_"),
+)
+_SECRET_WORDS = ("pass", "secret", "token", "key", "authorization")
+"""What each expression's text holds, whatever else: without it there is nothing to mask."""
 _WEBHOOK = re.compile(
     r"(https://hooks\.slack\.com/(?:services|workflows)/|https://[^\s/]{1,200}/api/webhooks/)[^\s\"']+"
 )
@@ -60,13 +67,21 @@ def redact_text(text: str, limit: int) -> str:
     its work is bounded.
     """
     seen = text[: 2 * limit]
-    seen = _PRIVATE_KEY.sub(MASK, seen)
-    seen = _USERINFO.sub(rf"\1{MASK}@", seen)
-    seen = _WEBHOOK.sub(rf"\1{MASK}", seen)
-    seen = _SCHEME_TOKEN.sub(rf"\1 {MASK}", seen)
-    seen = _KNOWN_TOKENS.sub(MASK, seen)
-    seen = _SECRET_FLAG.sub(rf"\1{MASK}", seen)
-    seen = _ASSIGNMENT.sub(_mask_assignment, seen)
+    # Most text holds nothing of the kind, and looking for a word takes a twentieth of the time of an expression.
+    low = seen.lower()
+    if "-----begin" in low:
+        seen = _PRIVATE_KEY.sub(MASK, seen)
+    if "://" in seen and "@" in seen:
+        seen = _USERINFO.sub(rf"\1{MASK}@", seen)
+    if "hooks" in seen:
+        seen = _WEBHOOK.sub(rf"\1{MASK}", seen)
+    if any(scheme in low for scheme in _SCHEMES):
+        seen = _SCHEME_TOKEN.sub(rf"\1 {MASK}", seen)
+    if any(beginning in seen for beginning in _BEGINNINGS):
+        seen = _KNOWN_TOKENS.sub(MASK, seen)
+    if any(word in low for word in _SECRET_WORDS):
+        seen = _SECRET_FLAG.sub(rf"\1{MASK}", seen)
+        seen = _ASSIGNMENT.sub(_mask_assignment, seen)
     if len(text) <= 2 * limit:
         return cut_text(seen, limit)
     return f"{seen[:limit]}…[cut: {len(text) - limit} more characters]"
@@ -74,7 +89,7 @@ def redact_text(text: str, limit: int) -> str:
 
 def _mask_assignment(match: re.Match[str]) -> str:
     key = match["key"]
-    if match["value"].lower() in {"bearer", "basic", "digest", "negotiate"}:
+    if match["value"].lower() in _SCHEMES:
         return match[0]
     return f"{key}{MASK}" if is_secret_key(key.rstrip("\"' :=")) else match[0]
 

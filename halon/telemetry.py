@@ -17,11 +17,13 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, start_http_server
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
@@ -105,6 +107,8 @@ def setup(service: str, settings: Settings) -> Telemetry:
     Call it once, before a Temporal client is made: OpenTelemetry keeps the first providers for the whole process.
     """
     configure_logs(service, settings)
+    # A trace is carried on, and no baggage with it: what a sender put there would go to every API that is called.
+    set_global_textmap(TraceContextTextMapPropagator())
     resource = Resource.create(
         {
             "service.name": f"halon-{service}",

@@ -1,9 +1,9 @@
 """Search attributes, so that Temporal's own list can filter by what Halon knows. `halon setup` registers them."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate
 
 from halon.contracts.run import SearchAttribute
 
@@ -22,6 +22,20 @@ MAX_KEYWORD = 200
 def keyword(text: str) -> str:
     """Text as a keyword: cut to what every visibility store takes."""
     return text.encode()[:MAX_KEYWORD].decode(errors="ignore")
+
+
+Pairs: TypeAlias = list[SearchAttributePair[Any]]
+
+
+def opened(playbook: str, incident: str, severity: str, service: str) -> Pairs:
+    """What an incident and its run are found by while they are open."""
+    return [
+        SearchAttributePair(PLAYBOOK, playbook),
+        SearchAttributePair(INCIDENT, keyword(incident)),
+        SearchAttributePair(SEVERITY, keyword(severity)),
+        SearchAttributePair(SERVICE, keyword(service)),
+        SearchAttributePair(STATE, "open"),
+    ]
 
 
 def upsert(*updates: SearchAttributeUpdate[Any]) -> None:

@@ -135,6 +135,10 @@ class Group:
         text = recurrence.predecessor_text(self._past, opened)
         return (self._past.previous.incident, text) if self._past.previous and text else ("", "")
 
+    def since(self, opened: datetime) -> datetime:
+        """When the incident opened first, which was before `opened` for one that is open again."""
+        return self.reopens.opened_at if self.reopens else opened
+
     def run_started(self) -> datetime | None:
         """Count a run, which acts unless it is a dry one. Gives when the one before it did."""
         before = self.acted_at

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from halon.contracts.alert import Alert, AlertStatus
@@ -37,6 +37,7 @@ from workflows import attributes
 from workflows.aftermath import lost
 from workflows.group import Group
 from workflows.journal import WRITE_RETRY, WRITE_TIMEOUT, Journal
+from workflows.telling import Newsroom, introduction
 
 MAX_STORY = 100
 SAVE_AFTER = timedelta(seconds=2)
@@ -59,6 +60,7 @@ class Incident:
         self._members = Members()
         self._story: deque[str] = deque(maxlen=MAX_STORY)
         self._journal = Journal()
+        self._news = Newsroom("", self._journal)
         self._child: workflow.ChildWorkflowHandle[object, RunResult] | None = None
         self._state: Literal["open", "closed"] = "open"
         self._opened = False
@@ -165,6 +167,7 @@ class Incident:
                 started_by=given.started_by,
                 recurrence=group.recurrence(self._id, self._began_at),
                 caution=group.caution(),
+                coordination=self._news.coordination,
                 opening=self._journal.unwritten,
             )
         )
@@ -174,13 +177,6 @@ class Incident:
 
     async def _carry_out(self, spec: RunSpec) -> RunResult:
         book, run = spec.playbook, run_id(self._id, spec.ordinal)
-        pairs = [
-            SearchAttributePair(attributes.PLAYBOOK, book.metadata.name),
-            SearchAttributePair(attributes.INCIDENT, attributes.keyword(self._id)),
-            SearchAttributePair(attributes.SEVERITY, attributes.keyword(self._members.severity)),
-            SearchAttributePair(attributes.SERVICE, attributes.keyword(self._members.service)),
-            SearchAttributePair(attributes.STATE, "open"),
-        ]
         try:
             self._child = await workflow.start_child_workflow(
                 REMEDIATION_WORKFLOW,
@@ -189,7 +185,7 @@ class Incident:
                 result_type=RunResult,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
-                search_attributes=TypedSearchAttributes(pairs),
+                search_attributes=TypedSearchAttributes(self._found_by()),
                 static_summary=story.plain(book.metadata.title, 200),
                 static_details=self._about(),
             )
@@ -225,7 +221,7 @@ class Incident:
         for alert, news in self._members.take(batch, mine):
             event = story.alert_event(alert, news)
             if event is not None:
-                self._tell(event.kind, event.message, event.data)
+                self._tell(event.kind, event.message, event.data, alert if news == "new" else None)
         known = [one for one in batch if one.status is AlertStatus.RESOLVED or self._members.holds(one.episode)]
         flaps = self._group.heard(known, self._members.firings - before)
         self._cleared_at = (self._cleared_at or workflow.now()) if self._members.cleared else None
@@ -248,19 +244,18 @@ class Incident:
 
     def _open(self) -> None:
         book = self._given.playbook
-        attributes.upsert(
-            attributes.PLAYBOOK.value_set(book.metadata.name),
-            attributes.INCIDENT.value_set(attributes.keyword(self._id)),
-            attributes.SEVERITY.value_set(attributes.keyword(self._members.severity)),
-            attributes.SERVICE.value_set(attributes.keyword(self._members.service)),
-            attributes.STATE.value_set("open"),
-        )
+        attributes.upsert(*(pair.key.value_set(pair.value) for pair in self._found_by()))
         self._opened = True
         self._began_at = workflow.now()
+        self._news.start(introduction(self._given, self._id, self._members, self._group.since(self._began_at)))
         self._tell_beginning()
         facts: JsonObject = {"playbook": book.metadata.name, "digest": book.digest}
         self._tell(AuditKind.PLAYBOOK_MATCHED, f"Playbook {book.metadata.name} takes it: {book.metadata.title}", facts)
         self._background = asyncio.create_task(self._save_when_it_lasts())
+
+    def _found_by(self) -> attributes.Pairs:
+        name, members = self._given.playbook.metadata.name, self._members
+        return attributes.opened(name, self._id, members.severity, members.service)
 
     def _tell_beginning(self) -> None:
         settled, at = self._group.reopens, self._began_at
@@ -283,8 +278,10 @@ class Incident:
         repeats = self._members.repeats
         message = f"Closed as {result.outcome.value}: {result.reason}{f', {repeats} repeats' if repeats else ''}"
         facts: JsonObject = {"outcome": result.outcome.value, "alerts": len(self._members.alerts), "repeats": repeats}
+        facts |= {"reason": result.reason, "left": [f"{one.summary} on {one.target}" for one in result.left]}
         self._tell_repeats()
         self._tell(AuditKind.INCIDENT_CLOSED, message, facts)
+        await self._news.settled()
         attributes.upsert(attributes.STATE.value_set("closed"), attributes.OUTCOME.value_set(result.outcome.value))
         release = self._given_back(result)
         await self._save("closed", release)
@@ -348,10 +345,11 @@ class Incident:
             summary="the incident's row and records",
         )
 
-    def _tell(self, kind: AuditKind, message: str, data: JsonObject | None = None) -> None:
+    def _tell(self, kind: AuditKind, message: str, data: JsonObject | None = None, new: Alert | None = None) -> None:
         event = Event(kind, message, data=data or {})
         self._story.append(story.line(workflow.now(), event))
         self._journal.record(kind, message, data=event.data)
+        self._news.heard(event, new)
         self._show()
 
     def _show(self, headline: str = "") -> None:
@@ -386,7 +384,7 @@ class Incident:
             title=book.metadata.title,
             target=self._result.target if self._result else "",
             labels=self._members.labels,
-            opened_at=again.opened_at if again else self._began_at,
+            opened_at=self._group.since(self._began_at),
             closed_at=closed,
             alert_count=self._members.count,
             reopened=again.reopened + 1 if again else 0,

@@ -34,6 +34,7 @@ from workflows.attributes import OUTCOME, STATE, WAITING, upsert
 from workflows.desk import CROWDED, Desk, claimed, read, seal_report, sealed
 from workflows.journal import Journal
 from workflows.runtime import TemporalRuntime
+from workflows.telling import Newsroom
 
 MAX_STORY = 200
 """Lines that the query `status` gives; the audit chain has all of them."""
@@ -53,6 +54,7 @@ class Remediation:
         self._spec = spec
         self._desk = Desk()
         self._journal = Journal(spec.incident, spec.opening)
+        self._news = Newsroom(spec.coordination, self._journal)
         self._runtime = TemporalRuntime(
             spec.incident, spec.playbook.metadata.name, self._desk, on_event=self._tell, on_change=self._show
         )
@@ -197,6 +199,7 @@ class Remediation:
             self._undoing = True
         self._story.append(story.line(workflow.now(), event))
         self._journal.record(event.kind, event.message, step=event.step, actor=event.actor, data=event.data)
+        self._news.heard(event)
         self._write_soon()
         self._show()
 

@@ -18,12 +18,13 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, decisions, guards, incidents, playbooks, services, token
+from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
+from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
@@ -79,6 +80,8 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
 app.command(rich_help_panel=_RUNNING)(demo)
 app.command(rich_help_panel=_RUNNING)(up)
 app.command(rich_help_panel=_RUNNING)(setup)
+app.command(rich_help_panel=_RUNNING)(preflight)
+app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
 app.command(rich_help_panel=_OPERATING)(incidents.incidents)
@@ -86,6 +89,10 @@ app.command(rich_help_panel=_OPERATING)(show)
 app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
+app.command(rich_help_panel=_OPERATING)(coordination.ack)
+app.command(rich_help_panel=_OPERATING)(coordination.role)
+app.command(rich_help_panel=_OPERATING)(coordination.done)
+app.command(rich_help_panel=_OPERATING)(coordination.publish)
 app.command(rich_help_panel=_OPERATING)(run)
 app.command(rich_help_panel=_OPERATING)(people)
 app.command(rich_help_panel=_OPERATING)(oncall)

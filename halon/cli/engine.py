@@ -22,6 +22,7 @@ from halon.cli.setup import SetupReport, prepare
 from halon.clients.embedded import NAMESPACE, EmbeddedTemporal, must_be_free
 from halon.clients.guarded import Ended, Guarded
 from halon.errors import Misconfigured, TransientError
+from halon.gateway.codec import CODEC_PATH
 from halon.settings import Settings
 
 READY_WITHIN = timedelta(seconds=60)
@@ -146,10 +147,11 @@ async def running(settings: Settings, config: Path | None, *, json: bool, logs: 
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     data_dir = settings.data_dir / "temporal"
     ui_url = ""
+    codec = f"{_gateway_url(settings)}{CODEC_PATH}" if settings.temporal.encryption else None
 
     async def temporal() -> EmbeddedTemporal:
         nonlocal ui_url
-        server = await EmbeddedTemporal(data_dir, port=port, ui_port=ui_port).__aenter__()
+        server = await EmbeddedTemporal(data_dir, port=port, ui_port=ui_port, codec=codec).__aenter__()
         ui_url = server.ui_url
         return server
 

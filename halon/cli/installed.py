@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halon.clients.telling import communication_of
 from halon.kit.registry import Registry
 from halon.operations.runs import Repertoire
 from halon.playbook.actions import ActionSchemas
@@ -36,16 +37,22 @@ def repertoire(settings: Settings) -> Repertoire:
     """Give what can be started by hand.
 
     Raises:
-        Misconfigured: an action's file is wrong.
+        Misconfigured: an action's file is wrong, or whom to tell.
         NotFound: a path does not exist.
     """
-    return repertoire_of(installation(settings))
+    return repertoire_of(installation(settings), settings)
 
 
-def repertoire_of(installed: Installation) -> Repertoire:
-    """Give what of it can be started by hand."""
+def repertoire_of(installed: Installation, settings: Settings) -> Repertoire:
+    """Give what of it can be started by hand.
+
+    Raises:
+        Misconfigured: whom to tell is wrong.
+    """
     catalogue = installed.catalogue
-    return Repertoire(catalogue.playbooks, installed.registry.effects, bool(catalogue.problems))
+    return Repertoire(
+        catalogue.playbooks, installed.registry.effects, bool(catalogue.problems), communication_of(settings)
+    )
 
 
 def registered() -> Registry:

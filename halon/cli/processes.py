@@ -17,15 +17,19 @@ import worker
 from halon.cli.connections import connected, temporal_config
 from halon.cli.installed import Installation, installation, repertoire_of
 from halon.clients.calendars import Freezes
+from halon.clients.credentials import Credentials
 from halon.clients.environment import open_env
 from halon.clients.ledger import LedgerClient
+from halon.clients.preflight import inspect
 from halon.clients.roster import Roster, roster_of
 from halon.clients.seals import sealer
+from halon.clients.telling import communication_of
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
 from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app, utc_now
+from halon.gateway.codec import Readers, add_codec, ui_origins
 from halon.gateway.console.app import add_console
 from halon.gateway.dispatch import TemporalDispatcher
 from halon.gateway.identity import Identity, operator_of
@@ -44,6 +48,8 @@ from halon.telemetry import Telemetry, setup
 _TRY = timedelta(seconds=10)
 """How long a worker tries to reach Temporal before it says so and tries again."""
 _BACKLOG = 2048
+_OF_ACTIONS = ("prometheus", "notify", "kubernetes", "groups")
+"""Parts of halon.yaml whose credentials a worker needs."""
 log = structlog.get_logger(__name__)
 
 
@@ -70,7 +76,9 @@ async def serve_worker(settings: Settings) -> None:
                 worker.build(client, store, env, task_queue=queue, settings=settings),
             ):
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
+                looking = asyncio.create_task(_look_at_credentials(settings))
                 await stop.wait()
+                looking.cancel()
                 log.info("worker.stopping")
     log.info("worker.stopped")
 
@@ -87,19 +95,24 @@ async def serve_gateway(settings: Settings) -> None:
         installed = installation(settings)
         _report(installed.catalogue)
         async with open_store(settings) as store, roster_of(settings, utc_now) as roster:
-            client = await connect_later(temporal_config(settings), plugins=telemetry.temporal_plugins())
+            config = await asyncio.to_thread(temporal_config, settings)
+            client = await connect_later(config, plugins=telemetry.temporal_plugins())
             dispatcher = TemporalDispatcher(
                 client,
                 settings.temporal.task_queue,
                 installed.catalogue.playbooks,
                 installed.registry.effects,
                 settings.gateway.dispatch_timeout,
+                communication=communication_of(settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             parts = _api(settings, installed, store, client, roster)
-            add_console(app, parts, install(app, parts))
+            console = add_console(app, parts, install(app, parts))
             add_links(app, parts)
             add_slack(app, parts)
+            if config.codec is not None:
+                readers = Readers(settings, parts.identity, parts.guard, console.signed_in)
+                add_codec(app, config.codec, ui_origins(settings.temporal), readers)
             with _listening(settings) as listener:
                 host, port = listener.getsockname()[:2]
                 log.info("gateway.listening", url=f"http://{host}:{port}", playbooks=len(installed.catalogue.playbooks))
@@ -116,7 +129,7 @@ def _api(settings: Settings, installed: Installation, store: Store, client: Clie
         store=store,
         client=client,
         ledger=LedgerClient(client, settings.temporal.task_queue),
-        repertoire=repertoire_of(installed),
+        repertoire=repertoire_of(installed, settings),
         sealer=cache(partial(sealer, settings)),
         freezes=cache(partial(Freezes, settings.freeze)),
         clock=utc_now,
@@ -153,6 +166,16 @@ async def _look_at_search_attributes(client: Client) -> None:
         return
     for name in missing:
         log.error("search_attribute.missing", name=name, fix="run `halon setup`")
+
+
+async def _look_at_credentials(settings: Settings) -> None:
+    """Say which credentials of actions are missing, before one is needed. Each may take a while to be looked for."""
+    findings = inspect(settings, Credentials(settings.credentials), _OF_ACTIONS)
+    while (finding := await asyncio.to_thread(next, findings, None)) is not None:
+        if finding.state == "missing":
+            log.error("credential.missing", setting=finding.setting, tried=finding.problems)
+        elif finding.state == "fallback":
+            log.warning("credential.fallback", setting=finding.setting, found=finding.source, tried=finding.problems)
 
 
 @contextmanager

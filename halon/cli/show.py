@@ -17,6 +17,7 @@ from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, styled
 from halon.cli.plans import gate_block, plan_block
 from halon.cli.timeline import timeline
+from halon.contracts.coordination import CoordinationStatus
 from halon.core.ids import run_id
 from halon.operations.showing import Shown
 from halon.operations.showing import look as shown_of
@@ -87,8 +88,37 @@ def _blocks(shown: Shown) -> Iterator[RenderableType]:
             yield plan_block(plan)
     for left in run.result.left if run and run.result else ():
         yield styled(f"STILL IN PLACE: {left.summary} on {left.target}: {left.reason}", "bold red")
+    yield from _people(shown.people)
     yield ""
     yield timeline(shown.records)
+
+
+def _people(status: CoordinationStatus | None) -> Iterator[RenderableType]:
+    """Who looks after it, what is due, and whom a message has not reached."""
+    if status is None:
+        return
+    yield ""
+    ack = status.acknowledgement
+    facts = {"called": status.reason if status.urgency == "page" else "nobody: no objective is threatened"}
+    if ack is not None and ack.by:
+        facts["acknowledged"] = f"by {ack.by}, {_time(ack.at)}"
+    elif ack is not None:
+        facts["acknowledged"] = f"by nobody; others are called {_time(ack.due)}" if ack.due else "by nobody"
+    facts |= {part: f"{one.person}, since {_time(one.since)}" for part, one in sorted(status.roles.items())}
+    if status.status_page is not None:
+        page = status.status_page
+        held = f"waits for `halon publish {status.incident}`" if page.state == "held" else page.status
+        facts["status page"] = " ".join(filter(None, (held, page.url, page.problem)))
+    yield from (Text.assemble((f"  {name:<13} ", "dim"), styled(value)) for name, value in facts.items())
+    for one in status.deadlines:
+        late = one.missed and not one.done_at
+        how = f"done by {one.done_by}, {_time(one.done_at)}" if one.done_at else f"due {_time(one.due)}"
+        yield styled(f"  {one.name}: {one.title}: {how}{', MISSED' if late else ''}", "bold red" if late else "")
+    for notice in status.notices:
+        if notice.state in {"failing", "failed"}:
+            yield styled(f"NOT TOLD: {notice.to}: {notice.title}: {notice.reason}", "bold red")
+    sent = sum(1 for one in status.notices if one.state == "sent")
+    yield styled(f"  {sent} messages told", "dim")
 
 
 def _time(at: datetime | None) -> str:

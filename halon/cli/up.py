@@ -19,9 +19,7 @@ from halon.cli.options import flag
 from halon.cli.output import note, say, say_json, say_whole, styled
 from halon.clients.tokens import operator_token_file
 from halon.errors import Misconfigured
-from halon.settings import Settings
-from halon.settings.model import Source
-from halon.settings.secret_ref import SecretRef
+from halon.settings import SecretRef, Settings, Source
 
 EXAMPLE = """\
 # halon.yaml
@@ -99,16 +97,18 @@ async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
 def _tell(settings: Settings, engine: Engine) -> None:
     """Say where everything is, and how an alert is sent."""
     playbooks = next(check for check in engine.setup.checks if check.name == "playbooks")
-    sources = settings.gateway.sources
+    sources, console = settings.gateway.sources, _console(settings, engine)
     say("", Text("Halon is up", style="bold green"))
     _fact("web UI", engine.ui_url)
     _fact("temporal", f"{engine.address}, namespace default")
     _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
     _fact("API", _how_to_ask(settings, engine))
-    _fact("console", _console(settings, engine), "green")
+    _fact("console", console, "green")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))
+    if settings.temporal.encryption is not None:
+        _fact("payloads", f"encrypted with key {settings.temporal.encryption.current}, in clear in the web UI")
     for name, source in sources.items():
         _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
     by_hand = [name for name, one in sources.items() if one.type == "alertmanager" and one.auth.hmac is None]
@@ -126,7 +126,10 @@ def _console(settings: Settings, engine: Engine) -> str:
     page = f"{engine.gateway_url}/console/"
     if operator_of(settings) is None:
         return page
-    key = sealer(settings).derived(LINK_KEY)
+    try:
+        key = sealer(settings).derived(LINK_KEY)
+    except Misconfigured:
+        return page  # the gateway tells it in its log
     return f"{page}sign-in?link={Links(lambda: key).make(the_operator(), datetime.now(UTC))}"
 
 
@@ -159,12 +162,13 @@ def _proof(source: Source) -> str:
 
 
 def _place(secret: SecretRef) -> str:
-    return f"${secret.env}" if secret.env else str(secret.file)
+    first = secret.sources[0]
+    return f"${first.env}" if first.env else str(first.file or first)
 
 
 def _try_it(url: str, source: Source) -> str:
-    token = source.auth.bearer
-    given = f"${token.env}" if token and token.env else f"$(cat '{token.file}')" if token else ""
+    token = source.auth.bearer.sources[0] if source.auth.bearer else None
+    given = f"${token.env}" if token and token.env else f"$(cat '{token.file}')" if token and token.file else "TOKEN"
     header = f'-H "Authorization: Bearer {given}" ' if token else ""
     return f"curl {header}-H 'Content-Type: application/json' --data '{_TEST_ALERT}' {url}"
 

@@ -36,14 +36,19 @@ _DYNAMIC_CONFIG = (
 )
 
 
-def server_command(port: int, *, database: Path | None, ui_port: int | None = None) -> list[str]:
+def server_command(
+    port: int, *, database: Path | None, ui_port: int | None = None, codec: str | None = None
+) -> list[str]:
     """Give the command that runs the server on 127.0.0.1. Without a database file it remembers nothing.
+
+    `codec` is the address of a codec server, which the web UI asks to decrypt.
 
     Raises:
         Misconfigured: the server is not installed.
     """
     command = [server_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     command += ["--headless"] if ui_port is None else ["--ui-ip", "127.0.0.1", "--ui-port", str(ui_port)]
+    command += ["--ui-codec-endpoint", codec] if codec and ui_port is not None else []
     if database is not None:
         command += ["--db-filename", str(database)]
         command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=1"]
@@ -69,11 +74,14 @@ class EmbeddedTemporal:
     a free one is taken. The server ends when this process dies, however it dies.
     """
 
-    def __init__(self, data_dir: Path | None, *, port: int = 0, ui: bool = True, ui_port: int = 0) -> None:
+    def __init__(
+        self, data_dir: Path | None, *, port: int = 0, ui: bool = True, ui_port: int = 0, codec: str | None = None
+    ) -> None:
         self._data_dir = data_dir
         self._port = port
         self._ui = ui
         self._ui_port = ui_port
+        self._codec = codec
         self._server: Guarded | None = None
         self.address = ""
         """`127.0.0.1:PORT`."""
@@ -110,7 +118,7 @@ class EmbeddedTemporal:
             for taken in (one for one in (port, ui_port) if one is not None):
                 must_be_free(taken, "the embedded Temporal server", "temporal.address")
             self._server = await Guarded.start(
-                server_command(port, database=database, ui_port=ui_port),
+                server_command(port, database=database, ui_port=ui_port, codec=self._codec),
                 keep_words=True,
                 hold=hold,
                 environment=server_environment(),

@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 
+from halon.clients.credentials import Credentials
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
+from halon.clients.slack import Slack
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
-from halon.settings.secrets import resolve
 
 
 @asynccontextmanager
@@ -27,24 +27,31 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         for name, one in settings.kubernetes.clusters.items()
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
-    prometheus, on_call = _prometheus(settings.prometheus), OnCall(settings)
+    credentials = Credentials(settings.credentials)
+    prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
+    checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
+    chat = settings.slack
+    slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        yield Env(on_call, kubernetes, prometheus, HttpChecker(settings.http.allow), _notifier(settings.notify), *more)
+        yield Env(on_call, kubernetes, prometheus, checker, notifier, *((slack,) if slack else ()), *more)
     finally:
+        if slack is not None:
+            await slack.close()
         await on_call.close()
         await prometheus.close()
         await kubernetes.close()
 
 
-def _prometheus(settings: PrometheusSettings) -> Prometheus:
-    token = partial(resolve, settings.auth, "prometheus.auth") if settings.auth else None
+def _prometheus(settings: PrometheusSettings, credentials: Credentials) -> Prometheus:
+    token = credentials.named(settings.auth, "prometheus.auth") if settings.auth else None
     return Prometheus(settings.url, token)
 
 
-def _notifier(settings: NotifySettings) -> Notifier:
+def notifier_of(settings: NotifySettings, credentials: Credentials) -> Notifier:
+    """Give what tells people by the channels of halon.yaml."""
     return Notifier(
         {
-            name: [partial(resolve, ref, f"notify.channels.{name}[{number}]") for number, ref in enumerate(refs)]
+            name: [credentials.named(ref, f"notify.channels.{name}[{number}]") for number, ref in enumerate(refs)]
             for name, refs in settings.channels.items()
         }
     )

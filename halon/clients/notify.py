@@ -6,7 +6,7 @@ it runs in a thread.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -41,6 +41,8 @@ class Message:
     title: str
     body: str
     severity: Severity
+    end: str = ""
+    """What follows the body as it is: a link to answer by looks like a secret, and is one that the recipient needs."""
 
 
 class Notifier:
@@ -52,27 +54,53 @@ class Notifier:
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         logging.getLogger("urllib3").setLevel(logging.WARNING)
 
-    async def send(self, channel: str, message: Message) -> int:
+    async def send(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        told: Collection[int] = (),
+        on_told: Callable[[int], None] | None = None,
+    ) -> int:
         """Tell every address of a channel, and give how many that are.
+
+        `told` are the places of addresses that an earlier attempt has told; `on_told` hears of each that is told now.
 
         Raises:
             Misconfigured: there is no such channel, or one of its addresses is missing or wrong.
             InvalidInput: there is nothing to tell.
-            TransientError: an address was not reached; those that were are told again by the next attempt.
+            TransientError: an address was not reached.
         """
         addresses = self._channels.get(channel)
         if not addresses:
             raise Misconfigured(_unknown(channel, sorted(self._channels)))
         title = redact_text(" ".join(message.title.split()), MAX_TITLE)
         body = redact_text(message.body.strip(), MAX_BODY) or title  # a service may refuse an empty body
+        body += f"\n\n{message.end}" if message.end else ""
         if not body:
             raise InvalidInput("a notification needs a title or a body")
-        return await asyncio.to_thread(_send, channel, addresses, Message(title, body, message.severity))
+        whole = Message(title, body, message.severity)
+        services = [_service(channel, number, address) for number, address in enumerate(addresses)]
+        waiting = [number for number in range(len(services)) if number not in told]
+        failed: list[str] = []
+
+        async def tell(number: int) -> None:
+            failure = await asyncio.to_thread(_send, services[number], whole)
+            if failure:
+                failed.append(failure)
+            elif on_told is not None:
+                on_told(number)
+
+        await asyncio.gather(*(tell(number) for number in waiting))
+        if failed:
+            count = f"{len(failed)} of the {len(services)} addresses of channel '{channel}'"
+            raise TransientError(f"{count} could not be told: {', '.join(sorted(failed))}")
+        return len(services)
 
 
-def _send(channel: str, addresses: Sequence[Address], message: Message) -> int:
+def _service(channel: str, number: int, address: Address) -> Any:
     # Apprise's own types have unparametrised dicts in them.
-    told: Any = apprise.Apprise(
+    service: Any = apprise.Apprise(
         asset=apprise.AppriseAsset(
             app_id="Halon",
             app_desc="Halon",
@@ -81,23 +109,24 @@ def _send(channel: str, addresses: Sequence[Address], message: Message) -> int:
             service_timeout=_ONE_SERVICE,
         )
     )
-    for number, address in enumerate(addresses):
-        if not told.add(address().get_secret_value().strip()):
-            where = f"`notify.channels.{channel}[{number}]` in halon.yaml"
-            raise Misconfigured(f"{where} names something that is not an Apprise URL")
-    answer = told.notify(
+    if not service.add(address().get_secret_value().strip()):
+        where = f"`notify.channels.{channel}[{number}]` in halon.yaml"
+        raise Misconfigured(f"{where} names something that is not an Apprise URL")
+    return service
+
+
+def _send(service: Any, message: Message) -> str:
+    """Tell one address. Gives what went wrong, or nothing."""
+    answer = service.notify(
         title=message.title,
         body=message.body,
         notify_type=_TYPES[message.severity],
         body_format=apprise.NotifyFormat.TEXT,
         timeout=_ALL_SERVICES,
     )
-    if not answer:
-        failed = [_failure(str(one.name), one.status) for one in answer if not one] or ["nothing was sent"]
-        raise TransientError(
-            f"{len(failed)} of the {len(told)} addresses of channel '{channel}' could not be told: {', '.join(failed)}"
-        )
-    return len(told)
+    if answer:
+        return ""
+    return next((_failure(str(one.name), one.status) for one in answer if not one), "nothing was sent")
 
 
 def _failure(service: str, status: Any) -> str:

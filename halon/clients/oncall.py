@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from halon.clients.credentials import Credentials
 from halon.clients.schedules import Mention, Schedule, schedule_of
 from halon.clients.web import Web
 from halon.contracts.people import GROUP
@@ -42,8 +43,11 @@ class OnCall:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._web = Web()
+        credentials = Credentials(settings.credentials)
         self._named = directory_of(settings)
-        schedules = ((name, schedule_of(name, group, self._web)) for name, group in settings.groups.items())
+        schedules = (
+            (name, schedule_of(name, group, self._web, credentials)) for name, group in settings.groups.items()
+        )
         self._schedules = {name: _Fresh(one, clock) for name, one in schedules if one is not None}
 
     async def members(self, group: str, at: datetime) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class People:
         directory, missing = await self._on_call.directory(request.at, _groups(settings, request))
         labels = {**request.labels, ENVIRONMENT: settings.environment}
         found = electorate(directory, request, labels, trust=settings.approvals.trust, unreachable=missing)
-        return found.model_copy(update={"console": _console(settings, request.incident)})
+        return found.model_copy(update={"console": console_of(settings, request.incident)})
 
     @activity.defn(name=READ_SEAL)
     async def read_seal(self, request: SealRequest) -> SealReport:
@@ -53,6 +53,7 @@ def _groups(settings: Settings, request: ElectorateRequest) -> frozenset[str]:
     return frozenset(one.removeprefix(GROUP) for one in (*request.from_, *given) if one.startswith(GROUP))
 
 
-def _console(settings: Settings, incident: str) -> str:
+def console_of(settings: Settings, incident: str) -> str:
+    """Give where people look at an incident; empty when that is not known."""
     base = settings.gateway.public_url
     return f"{base.rstrip('/')}/console/incidents/{incident}" if base else ""

@@ -7,11 +7,11 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import aiohttp
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -46,6 +46,18 @@ class Answer:
     """What the server says about the answer, such as that a part of the stores did not answer."""
 
 
+class Token(Protocol):
+    """A bearer token, read where it is used."""
+
+    def __call__(self) -> SecretStr:
+        """Read it; it may wait for a network."""
+        ...
+
+    def refused(self) -> None:
+        """Hear that it was refused, so that the next call reads it anew."""
+        ...
+
+
 class _Series(BaseModel):
     metric: dict[str, str] = {}
     value: tuple[float, str]
@@ -54,7 +66,7 @@ class _Series(BaseModel):
 class Prometheus:
     """One Prometheus. The connection is made at the first query."""
 
-    def __init__(self, url: str | None, token: Callable[[], SecretStr] | None = None) -> None:
+    def __init__(self, url: str | None, token: Token | None = None) -> None:
         self._url = url.rstrip("/") if url else ""
         self._token = token
         self._session: aiohttp.ClientSession | None = None
@@ -71,7 +83,11 @@ class Prometheus:
         """
         if not self._url:
             raise Misconfigured("halon.yaml names no Prometheus: set `prometheus: {url: http://HOST:9090}`")
-        status, headers, body = await self._get("/api/v1/query", {"query": query, "timeout": _SERVER_TIMEOUT})
+        asked = {"query": query, "timeout": _SERVER_TIMEOUT}
+        status, headers, body = await self._get("/api/v1/query", asked)
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and self._token:
+            self._token.refused()  # it may have been changed since it was read
+            status, headers, body = await self._get("/api/v1/query", asked)
         said = _parsed(body)
         if status != HTTPStatus.OK:
             raise self._refused(status, headers, said)

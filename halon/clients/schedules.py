@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from halon.clients.calendars import MAX_FILE, events_around, moment, parse_calendar, read_calendar
+from halon.clients.credentials import Credentials
 from halon.clients.web import Ask, Web, WebAnswer
 from halon.contracts.base import is_list
 from halon.errors import Misconfigured, PermanentError
 from halon.redaction import cut_text
-from halon.settings import resolve
+from halon.settings.credentials import SecretRef
 from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.people import Group
-from halon.settings.secret_ref import SecretRef
 
 MAX_ON_CALL = 200
 """People that a schedule may name at one moment."""
@@ -56,21 +56,22 @@ class Schedule(Protocol):
         ...
 
 
-def schedule_of(name: str, group: Group, web: Web) -> Schedule | None:
+def schedule_of(name: str, group: Group, web: Web, credentials: Credentials) -> Schedule | None:
     """Give the schedule of a group; None when it has none."""
     if group.calendar is not None:
-        return CalendarOf(name, group.calendar, web)
+        return CalendarOf(name, group.calendar, web, credentials)
     if group.pagerduty is not None:
-        return PagerDuty(name, group.pagerduty, web)
+        return PagerDuty(name, group.pagerduty, web, credentials)
     if group.opsgenie is not None:
-        return Opsgenie(name, group.opsgenie, web)
+        return Opsgenie(name, group.opsgenie, web, credentials)
     return None
 
 
 class CalendarOf:
     """A calendar in a file or at an address."""
 
-    def __init__(self, group: str, settings: CalendarSchedule, web: Web) -> None:
+    def __init__(self, group: str, settings: CalendarSchedule, web: Web, credentials: Credentials) -> None:
+        self._credentials = credentials
         self._setting = f"groups.{group}.calendar.url"
         self._settings = settings
         self._web = web
@@ -92,7 +93,7 @@ class CalendarOf:
             return await asyncio.to_thread(read_calendar, self._settings.file, self._who)
         url = self._settings.url
         if isinstance(url, SecretRef):
-            url = (await asyncio.to_thread(resolve, url, self._setting)).get_secret_value().strip()
+            url = (await asyncio.to_thread(self._credentials.resolve, url, self._setting)).get_secret_value().strip()
         answer = await self._web.ask(self._who, Ask(url or ""), MAX_FILE)
         if not answer.ok:
             raise answer.refused(self._who, self._setting)
@@ -139,7 +140,8 @@ class _Page(BaseModel):
 class PagerDuty:
     """PagerDuty's REST API, version 2: https://developer.pagerduty.com/api-reference, 'List all of the on-calls'."""
 
-    def __init__(self, group: str, settings: PagerDutySchedule, web: Web) -> None:
+    def __init__(self, group: str, settings: PagerDutySchedule, web: Web, credentials: Credentials) -> None:
+        self._credentials = credentials
         self._setting = f"groups.{group}.pagerduty.token"
         self._settings = settings
         self._web = web
@@ -152,7 +154,7 @@ class PagerDuty:
             TransientError: it does not answer now.
             PermanentError: it refuses, or says something else.
         """
-        token = await asyncio.to_thread(resolve, self._settings.token, self._setting)
+        token = await asyncio.to_thread(self._credentials.resolve, self._settings.token, self._setting)
         headers = {
             "Authorization": f"Token token={token.get_secret_value()}",
             "Accept": "application/vnd.pagerduty+json;version=2",
@@ -199,7 +201,8 @@ class _OpsgenieAnswer(BaseModel):
 class Opsgenie:
     """Opsgenie's REST API, version 2: https://docs.opsgenie.com/docs/who-is-on-call-api."""
 
-    def __init__(self, group: str, settings: OpsgenieSchedule, web: Web) -> None:
+    def __init__(self, group: str, settings: OpsgenieSchedule, web: Web, credentials: Credentials) -> None:
+        self._credentials = credentials
         self._setting = f"groups.{group}.opsgenie.token"
         self._settings = settings
         self._web = web
@@ -212,7 +215,7 @@ class Opsgenie:
             TransientError: it does not answer now.
             PermanentError: it refuses, or says something else.
         """
-        token = await asyncio.to_thread(resolve, self._settings.token, self._setting)
+        token = await asyncio.to_thread(self._credentials.resolve, self._settings.token, self._setting)
         ask = Ask(
             f"{self._settings.url.rstrip('/')}/v2/schedules/{quote(self._settings.schedule, safe='')}/on-calls",
             headers={"Authorization": f"GenieKey {token.get_secret_value()}"},

@@ -26,10 +26,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import ValidationError
 
+from halon.clients.credentials import Credentials
 from halon.contracts.decision import Seal
 from halon.contracts.people import Method, Person
 from halon.errors import InvalidInput, Misconfigured
-from halon.settings import Settings, resolve
+from halon.settings import Settings
 
 TYPE = "halon-decision+jwt"
 """So that no other token of the same key is taken for a seal."""
@@ -102,7 +103,8 @@ def sealer(settings: Settings) -> Sealer:
     named = settings.approvals.signing_key
     if named is not None:
         setting = "approvals.signing_key"
-        return Sealer(read_private_key(resolve(named, setting).get_secret_value().encode(), setting))
+        text = Credentials(settings.credentials).resolve(named, setting).get_secret_value()
+        return Sealer(read_private_key(text.encode(), setting))
     file = settings.data_dir / _KEY_FILE
     try:
         return Sealer(read_private_key(_made(file), str(file)))

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from halon.clients.slack_blocks import SlackMessage
 from halon.clients.web import Ask, Web
 from halon.errors import HalonError, InvalidInput, NotFound, PermanentError, PermissionDenied, TransientError
-from halon.settings import resolve
 from halon.settings.slack import SlackSettings
 
 _KEYS = uuid.UUID("6a9a3b3e-6a0c-4a5e-9d5b-3a3a2f7d1c11")
@@ -43,9 +42,10 @@ class Posted:
 class Slack:
     """One Slack app."""
 
-    def __init__(self, settings: SlackSettings, token: Callable[[], SecretStr] | None = None) -> None:
+    def __init__(self, settings: SlackSettings, token: Callable[[], SecretStr]) -> None:
+        """`token` reads the token of the bot; it may wait for a network."""
         self._settings = settings
-        self._token = token or (lambda: resolve(settings.token, "slack.token"))
+        self._token = token
         self._web = Web()
 
     async def post(self, message: SlackMessage, *, key: str, channel: str = "", thread: str = "") -> Posted:

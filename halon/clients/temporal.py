@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Plugin, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from halon.clients.codec import EncryptionCodec, Keyring
+from halon.clients.failures import EncodedFailures, RedactingFailures
 from halon.contracts.run import SearchAttribute
 from halon.errors import Misconfigured, TransientError
 
@@ -50,6 +53,19 @@ class TemporalConfig:
     namespace: str
     api_key: str | None = None
     tls: bool | TLSConfig = False
+    keyring: Keyring | None = None
+    """Encrypts what Temporal keeps; without it payloads are in clear."""
+
+    @property
+    def codec(self) -> EncryptionCodec | None:
+        """What encrypts and decrypts payloads of the namespace, when anything does."""
+        return EncryptionCodec(self.keyring, self.namespace) if self.keyring else None
+
+    @property
+    def data_converter(self) -> DataConverter:
+        """How values become payloads. Encrypted, messages and traces of failures are payloads as well."""
+        failures = EncodedFailures if self.keyring else RedactingFailures
+        return replace(pydantic_data_converter, payload_codec=self.codec, failure_converter_class=failures)
 
 
 async def connect(config: TemporalConfig, *, patience: timedelta, plugins: Sequence[Plugin] = ()) -> Client:
@@ -70,7 +86,7 @@ async def connect(config: TemporalConfig, *, patience: timedelta, plugins: Seque
                     namespace=config.namespace,
                     api_key=config.api_key,
                     tls=config.tls,
-                    data_converter=pydantic_data_converter,
+                    data_converter=config.data_converter,
                     plugins=plugins,
                 )
         except RPCError as error:
@@ -102,7 +118,7 @@ async def connect_later(config: TemporalConfig, *, plugins: Sequence[Plugin] = (
         namespace=config.namespace,
         api_key=config.api_key,
         tls=config.tls,
-        data_converter=pydantic_data_converter,
+        data_converter=config.data_converter,
         plugins=plugins,
         lazy=True,
     )

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from halon.contracts.alert import Alert
 from halon.contracts.base import Contract, JsonObject
+from halon.contracts.communication import Communication
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
@@ -34,6 +35,8 @@ class IncidentInput(Contract):
     """Who started it by hand. Empty when an alert did."""
     dry_run: bool = False
     inputs: JsonObject = {}
+    communication: Communication | None = None
+    """Whom to tell; None when nobody is to be told anything."""
     pending: tuple[Alert, ...] = ()
     """Alerts that came when the incident before this one, of the same group, was closing."""
     turn: int = 0

@@ -40,6 +40,8 @@ class RunSpec(Contract):
     """Set when the alert fired again soon after this playbook had remediated it: a sentence that says so."""
     caution: str = ""
     """Why a person must approve each change of this run, when the incident knows a reason."""
+    coordination: str = ""
+    """Workflow id of the one that tells people of the incident; empty when none does."""
     opening: Annotated[tuple[AuditRecord, ...], Field(max_length=MAX_RECORDS)] = ()
     """The incident's records so far, which the run writes before its own, so that the chain tells them in order. The
     incident writes them as well, in case no run comes of it; a record is the same however often it is written."""

@@ -28,6 +28,11 @@ def run_id(incident: str, ordinal: int = 1) -> str:
     return f"{incident}-run" if ordinal <= 1 else f"{incident}-run-{ordinal}"
 
 
+def coordination_id(incident: str) -> str:
+    """Give the workflow id of the workflow that tells people of an incident."""
+    return f"{incident}-coordination"
+
+
 def group_of(incident: str) -> str:
     """Give the group, and so the workflow id of the incident, from the id of the incident or of its run."""
     return incident_of(incident).rpartition("-")[0]

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
+from halon.contracts.communication import Communication
 from halon.contracts.incident import IncidentInput
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
@@ -45,7 +46,11 @@ def touches(steps: Steps, effects: Mapping[str, Effect]) -> bool:
 
 
 def incident_input(
-    group: str, playbook: Playbook, catalogue: Mapping[str, Playbook], effects: Mapping[str, Effect]
+    group: str,
+    playbook: Playbook,
+    catalogue: Mapping[str, Playbook],
+    effects: Mapping[str, Effect],
+    communication: Communication | None = None,
 ) -> IncidentInput:
     """Give what the Incident workflow of `group` is started with: complete, and without the playbooks' tests.
 
@@ -56,6 +61,7 @@ def incident_input(
         playbook=_untested(playbook),
         library={name: _untested(one) for name, one in library_of(playbook, catalogue).items()},
         effects=dict(effects),
+        communication=communication,
     )
 
 

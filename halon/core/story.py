@@ -12,6 +12,7 @@ from datetime import datetime
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
 from halon.contracts.base import Json, JsonObject, format_duration
+from halon.contracts.coordination import CoordinationStatus
 from halon.contracts.ledger import LedgerState
 from halon.contracts.outcome import RunResult
 from halon.contracts.plan import Plan
@@ -173,3 +174,25 @@ def ledger_details(state: LedgerState) -> str:
             since = f"{lock.since:%Y-%m-%d %H:%M:%S} UTC"
             lines.append(_row(plain(lock.name), plain(lock.incident), since, plain(lock.kept)))
     return "\n".join(lines) or "Nothing is held and nothing is paused."
+
+
+def coordination_details(status: CoordinationStatus) -> str:
+    """Who looks after an incident, what is due, and whom a message has not reached."""
+    lines = [f"**{'Page' if status.urgency == 'page' else 'Ticket'}** {plain(status.reason)}", ""]
+    ack = status.acknowledgement
+    if ack is not None and ack.by:
+        lines.append(f"- Acknowledged by {plain(ack.by)}")
+    elif ack is not None and ack.due is not None:
+        lines.append(f"- Not acknowledged; further people are called at {ack.due:%Y-%m-%d %H:%M:%S} UTC")
+    elif ack is not None:
+        lines.append("- Not acknowledged")
+    lines += [f"- {plain(part).capitalize()}: {plain(role.person)}" for part, role in sorted(status.roles.items())]
+    for one in status.deadlines:
+        how = f"done by {one.done_by}" if one.done_at else f"due {one.due:%Y-%m-%d %H:%M} UTC"
+        lines.append(f"- {plain(one.title)}: {plain(how)}{', MISSED' if one.missed and not one.done_at else ''}")
+    page = status.status_page
+    if page is not None:
+        lines.append(f"- Status page: {plain(page.status or page.state)} {plain(page.problem)}")
+    undelivered = [one for one in status.notices if one.state in {"failing", "failed"}]
+    lines += [f"- NOT TOLD: {plain(one.to)}: {plain(one.title)} ({plain(one.reason)})" for one in undelivered]
+    return "\n".join(lines)

@@ -204,6 +204,8 @@ def _place(model: type[BaseModel], value: Any, loc: Sequence[int | str], *, miss
         if missing and last:
             return _Place(tuple(path), str(part), names, on_key=True)
         if not _has(value, part):
+            # What a validator put around the value is in the types and not in the file.
+            candidates = [child for kind in kinds for child in _children(kind, part)] or candidates
             continue
         known = names
         candidates = [child for kind in kinds for child in _children(kind, part)]
@@ -244,6 +246,7 @@ def _children(kind: Any, part: int | str) -> Iterator[Any]:
             if part in {name, field.alias}:
                 yield field.annotation
     elif get_origin(kind) in {tuple, list, set, frozenset} and get_args(kind):
-        yield get_args(kind)[0]
+        if isinstance(part, int):
+            yield get_args(kind)[0]
     elif get_origin(kind) is dict:
         yield get_args(kind)[1]

@@ -1,7 +1,6 @@
 """The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from halon.clients.credentials import Credentials
 from halon.contracts.playbook import Playbook
 from halon.core.grouping import Triggers
 from halon.errors import InvalidInput, PermanentError, TransientError
@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
 
-_UNTRACED = "healthz,readyz,metrics,/d/"
-"""Probes, and links: a span keeps the address, and the address of a link is the proof of who decides."""
+_UNTRACED = "healthz,readyz,metrics,/d/,/console/,/oidc/"
+"""Probes, and links and pages: a span keeps the address, and the address of a link is the proof of who somebody is."""
 _WEBHOOK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -171,10 +171,12 @@ def create_app(  # the six things that a gateway is made of
     """Build the application. Secrets are read now, so that a missing one stops the start and not the first alert.
 
     Raises:
-        Misconfigured: a source's secret is not there, its type is unknown or its map does not compile.
+        Misconfigured: a secret is not there, a source's type is unknown or its map does not compile.
+        TransientError: a secret cannot be read now.
     """
+    credentials = Credentials(settings.credentials)
     doors = {
-        name: Door(authenticator(name, source.auth), build_source(name, source))
+        name: Door(authenticator(name, source.auth, credentials.keep), build_source(name, source))
         for name, source in settings.gateway.sources.items()
     }
     sparing = SparingLog(log)
@@ -183,7 +185,7 @@ def create_app(  # the six things that a gateway is made of
     intake = Intake(handover, unheeded, sparing)
     webhooks = Webhooks(settings.gateway, doors, Bodies(Triggers(catalogue.values())), intake, clock)
     app = FastAPI(
-        lifespan=_reporting(handover, unheeded, sparing),
+        lifespan=_reporting(handover, unheeded, sparing, credentials),
         title="Halon gateway",
         summary="Takes alerts in and hands them to Temporal.",
         version="1",
@@ -206,9 +208,9 @@ def create_app(  # the six things that a gateway is made of
 
 
 def _reporting(
-    handover: Handover, unheeded: Unheeded, sparing: SparingLog
+    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Tell what was counted, while the application runs and when it ends."""
+    """Tell what was counted, while the application runs and when it ends; meanwhile read secrets anew."""
 
     async def keep_reporting() -> None:
         while True:
@@ -217,15 +219,21 @@ def _reporting(
             await unheeded.report()
             sparing.sum_up()
 
+    async def keep_reading() -> None:
+        while True:
+            await asyncio.sleep(credentials.refresh.total_seconds())
+            for problem in await asyncio.to_thread(credentials.renew):
+                log.warning("secret.not_renewed", reason=problem, then="the one before stays")
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        task = asyncio.create_task(keep_reporting())
+        tasks = [asyncio.create_task(keep_reporting()), asyncio.create_task(keep_reading())]
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await handover.close()
             await unheeded.report(everything=True)
             sparing.sum_up()

@@ -4,11 +4,18 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from halon.settings import Auth, Hmac, resolve
+from pydantic import SecretStr
+
+from halon.settings import Auth, Hmac, SecretRef
+
+Secret: TypeAlias = Callable[[], SecretStr]
+"""Gives a secret as it is known now, without waiting."""
+Keep: TypeAlias = Callable[[SecretRef, str], Secret]
+"""Reads a secret by its reference and its place in halon.yaml, and keeps it."""
 
 
 class Headers(Protocol):
@@ -39,15 +46,16 @@ class Bearer:
 
     challenge = "Bearer"
 
-    def __init__(self, token: bytes) -> None:
-        self._expected = hashlib.sha256(token).digest()
+    def __init__(self, token: Secret) -> None:
+        self._token = token
 
     def admits(self, headers: Headers) -> bool:
         """Whether the token is the right one."""
         values = headers.getlist("authorization")
         scheme, _, token = (values[0] if len(values) == 1 else "").partition(" ")
         given = hashlib.sha256(token.strip().encode("latin-1")).digest()
-        return hmac.compare_digest(given, self._expected) and scheme.lower() == "bearer"
+        expected = hashlib.sha256(self._token().get_secret_value().encode()).digest()
+        return hmac.compare_digest(given, expected) and scheme.lower() == "bearer"
 
     def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the token is the right one."""
@@ -60,7 +68,7 @@ class Signature:
 
     challenge = "Signature"
 
-    def __init__(self, secret: bytes, settings: Hmac) -> None:
+    def __init__(self, secret: Secret, settings: Hmac) -> None:
         self._secret = secret
         self._settings = settings
         self._algorithm: Literal["sha256", "sha512"] = settings.algorithm
@@ -75,7 +83,8 @@ class Signature:
         if given is None or timestamp is None:
             return False
         before = self._settings.timestamp_format.replace("{timestamp}", timestamp).encode() if timestamp else b""
-        expected = hmac.digest(self._secret, before + body, self._algorithm)
+        secret = self._secret().get_secret_value().encode()
+        expected = hmac.digest(secret, before + body, self._algorithm)
         genuine = hmac.compare_digest(given, expected)
         return genuine and (not timestamp or self._recent(timestamp, now))
 
@@ -118,16 +127,16 @@ class Open:
         return True
 
 
-def authenticator(name: str, auth: Auth, environ: Mapping[str, str] | None = None) -> Authenticator:
-    """Build what source `name` is checked with, with its secret read now.
+def authenticator(name: str, auth: Auth, keep: Keep) -> Authenticator:
+    """Build what source `name` is checked with. `keep` reads its secret now, and anew from time to time.
 
     Raises:
         Misconfigured: the secret is not there.
+        TransientError: it cannot be read now.
     """
     setting = f"gateway.sources.{name}.auth"
     if auth.bearer is not None:
-        return Bearer(resolve(auth.bearer, f"{setting}.bearer", environ).get_secret_value().encode())
+        return Bearer(keep(auth.bearer, f"{setting}.bearer"))
     if auth.hmac is not None:
-        secret = resolve(auth.hmac.secret, f"{setting}.hmac.secret", environ).get_secret_value()
-        return Signature(secret.encode(), auth.hmac)
+        return Signature(keep(auth.hmac.secret, f"{setting}.hmac.secret"), auth.hmac)
     return Open()

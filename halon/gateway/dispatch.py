@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from halon.clients.temporal import why_unreachable
 from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.communication import Communication
 from halon.contracts.incident import MAX_BATCH, AlertBatch
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
@@ -97,12 +98,15 @@ class TemporalDispatcher:
         catalogue: Mapping[str, Playbook],
         effects: Mapping[str, Effect],
         timeout: timedelta,
+        *,
+        communication: Communication | None = None,
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._catalogue = catalogue
         self._effects = effects
         self._timeout = timeout
+        self._communication = communication
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     async def dispatch(self, group: AlertGroup) -> bool:
@@ -170,7 +174,7 @@ class TemporalDispatcher:
 
     async def _signal_with_start(self, group: AlertGroup, batch: AlertBatch) -> None:
         playbook = group.playbook
-        given = incident_input(group.id, playbook, self._catalogue, self._effects)
+        given = incident_input(group.id, playbook, self._catalogue, self._effects, self._communication)
         await self._client.start_workflow(
             INCIDENT_WORKFLOW,
             given,

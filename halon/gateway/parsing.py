@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from halon.contracts.alert import MAX_ANNOTATION_VALUE, MAX_LABEL_VALUE, MAX_LABELS, Alert
 from halon.contracts.base import Json
 from halon.errors import InvalidInput
-from halon.redaction import cut_text
+from halon.redaction import MASK, cut_text, is_secret_key, redact_text
 
 MAX_ALERTS = 2000
 """Alerts in one request."""
@@ -89,7 +89,9 @@ def parse_json(raw: bytes) -> Json:
 
 
 def checked(alert: Alert, where: str) -> Alert:
-    """Hold an alert to the bounds. Over-long labels are refused, over-long annotations are cut.
+    """Hold an alert to the bounds, and mask what looks like a secret in it: it goes on to histories and people.
+
+    Over-long labels are refused, over-long annotations are cut.
 
     Raises:
         InvalidInput: a label is too long or there are too many.
@@ -104,7 +106,16 @@ def checked(alert: Alert, where: str) -> Alert:
             raise InvalidInput(f"{where}.labels.{shown}: {len(value)} characters, at most {MAX_LABEL_VALUE} are taken")
     if len(alert.url) > MAX_URL:
         raise InvalidInput(f"{where}: an address of {len(alert.url)} characters, at most {MAX_URL} are taken")
-    return alert.model_copy(update={"annotations": _cut_annotations(alert.annotations)})
+    return alert.model_copy(
+        update={
+            "name": redact_text(alert.name, len(alert.name)),
+            "severity": redact_text(alert.severity, len(alert.severity)),
+            # A label's name says nothing: kube-state-metrics has the name of a Secret in `secret`.
+            "labels": {name: redact_text(value, MAX_LABEL_VALUE) for name, value in alert.labels.items()},
+            "annotations": _cut_annotations(alert.annotations),
+            "url": redact_text(alert.url, MAX_URL),
+        }
+    )
 
 
 def field_problems(error: ValidationError, where: str = "") -> list[str]:
@@ -141,7 +152,8 @@ def _cut_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
     left = MAX_ANNOTATION_BYTES
     kept: dict[str, str] = {}
     for name, value in list(annotations.items())[:MAX_ANNOTATIONS]:
-        text = cut_text(value, min(MAX_ANNOTATION_VALUE, left // 4))
+        shown = MASK if is_secret_key(name) else value
+        text = redact_text(shown, min(MAX_ANNOTATION_VALUE, left // 4))
         left -= len(text.encode()) + len(name.encode())
         if left <= 0 or len(name) > MAX_LABEL_NAME:
             break

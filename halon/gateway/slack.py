@@ -24,6 +24,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from halon.clients.credentials import Credentials
 from halon.clients.slack import Slack
 from halon.clients.slack_blocks import (
     APPROVE,
@@ -44,7 +45,7 @@ from halon.gateway.auth import Signature
 from halon.gateway.outside import Ended, Opened, Outside, Sent
 from halon.gateway.problems import Refusal, problem_response, retry_after
 from halon.gateway.requests import BodyMemory, read_body
-from halon.settings import Hmac, resolve
+from halon.settings import Hmac
 from halon.settings.slack import SlackSettings
 
 PATH = "/v1/slack/interactions"
@@ -120,9 +121,9 @@ class SlackDesk:
         self._slack = slack
         self._outside = Outside(parts)
         self._people = {person.slack: name for name, person in parts.settings.people.items() if person.slack}
-        secret = resolve(settings.signing_secret, "slack.signing_secret").get_secret_value()
+        credentials = Credentials(parts.settings.credentials)
         self._signature = Signature(
-            secret.encode(),
+            credentials.keep(settings.signing_secret, "slack.signing_secret"),
             Hmac(
                 secret=settings.signing_secret,
                 header="X-Slack-Signature",
@@ -264,7 +265,7 @@ def add_slack(app: FastAPI, parts: Parts) -> None:
     settings = parts.settings.slack
     if settings is None:
         return
-    slack = Slack(settings)
+    slack = Slack(settings, Credentials(parts.settings.credentials).named(settings.token, "slack.token"))
     desk = SlackDesk(parts, settings, slack)
     app.add_route(PATH, desk.receive, methods=["POST"], include_in_schema=False)
     lasting = app.router.lifespan_context

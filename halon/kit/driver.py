@@ -35,7 +35,10 @@ from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.kit.permits import Permits
 from halon.kit.registry import Registry
+from halon.redaction import redact_text
 
+MAX_SAID = 4000
+"""Characters of an error that go on to histories, traces and people."""
 MAX_CALL = timedelta(seconds=45)
 """Bound on one attempt on this side; keep it below the activity's start-to-close time-out (60 s)."""
 BEAT = timedelta(seconds=2)
@@ -158,7 +161,7 @@ class _Edge:
                 log.warning(
                     "action failed", kind=failure.type, reason=failure.message, exc_info=error if unexpected else None
                 )
-                raise failure from (None if unexpected else error)
+                raise failure from None  # what led to it may hold what was masked in it, and the log has it
             measure("ok")
             log.info("action ran", **_said(answer))
             return answer
@@ -185,15 +188,16 @@ async def _alive() -> AsyncGenerator[None]:
 
 def translated(error: Exception, where: str) -> ApplicationError:
     """Give Temporal's error for one of ours. What nobody expected is permanent: repeating a defect does not mend it."""
+    said = redact_text(str(error), MAX_SAID)  # an API may repeat what it was sent
     if isinstance(error, TransientError):
-        return ApplicationError(str(error), type="unavailable", next_retry_delay=error.retry_after)
+        return ApplicationError(said, type="unavailable", next_retry_delay=error.retry_after)
     if isinstance(error, TimeoutError):
         return ApplicationError(f"{where} did not answer in time", type="unavailable")
     if isinstance(error, Conflict):
-        return ApplicationError(str(error), type="unavailable")
+        return ApplicationError(said, type="unavailable")
     if isinstance(error, PermanentError):
         kind = next((word for known, word in _KINDS if isinstance(error, known)), "failed")
-        return ApplicationError(str(error), type=kind, non_retryable=True)
+        return ApplicationError(said, type=kind, non_retryable=True)
     defect = f"{where} failed with a defect ({type(error).__name__}); the worker's log has the details"
     return ApplicationError(defect, type="failed", non_retryable=True)
 

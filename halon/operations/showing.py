@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from halon.contracts.audit import StoredRecord
+from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import JsonObject
+from halon.contracts.coordination import CoordinationStatus
 from halon.contracts.incident import IncidentRow
 from halon.contracts.run import STATUS_QUERY, RunStatus
 from halon.core.ids import group_of, incident_of
 from halon.errors import NotFound, TransientError
 from halon.operations.answering import Connect, answering
+from halon.operations.coordination import coordination_of
 from halon.operations.lookup import current_run
 from halon.operations.plans import PlanView, of_record
 from halon.operations.records import all_records
 from halon.store.store import Store
+
+_OF_PEOPLE = frozenset({AuditKind.PAGED, AuditKind.TICKETED})
+"""Kinds of records, one of which every incident has that tells people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Shown:
     run: RunStatus | None
     """What the run itself says, while it is open."""
     records: Sequence[StoredRecord]
+    people: CoordinationStatus | None = None
+    """Who looks after it and what its people were told, as long as that goes on."""
     stale: str = ""
     """Why it is told as last recorded: Temporal, or every worker, does not answer."""
 
@@ -45,6 +52,7 @@ class Shown:
         return {
             "incident": self.row.model_dump(mode="json"),
             "run": self.run.model_dump(mode="json") if self.run else None,
+            "people": self.people.model_dump(mode="json") if self.people else None,
             "plans": [one.to_json() for one in self.plans],
             "records": [one.model_dump(mode="json") for one in self.records],
         }
@@ -60,7 +68,10 @@ async def look(store: Store, connect: Connect, incident: str) -> Shown:
     """
     row = await found(store, connect, incident)
     run, stale = (None, "") if row.state != "open" else await _live(connect, row)
-    return Shown(row, run, await all_records(store, row.id), stale)
+    records = await all_records(store, row.id)
+    told = any(one.kind in _OF_PEOPLE for one in records)
+    people = await _people(connect, row) if told and not stale else None
+    return Shown(row, run, records, people, stale)
 
 
 async def found(store: Store, connect: Connect, incident: str) -> IncidentRow:
@@ -90,6 +101,13 @@ async def _live(connect: Connect, row: IncidentRow) -> tuple[RunStatus | None, s
         return None, ""  # it has not begun: the trigger waits for more alerts
     except TransientError as error:
         return None, str(error)
+
+
+async def _people(connect: Connect, row: IncidentRow) -> CoordinationStatus | None:
+    try:
+        return await coordination_of(await connect(), row.id)
+    except TransientError:
+        return None
 
 
 async def run_status(client: Client, run: str) -> RunStatus:

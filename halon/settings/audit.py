@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from halon.contracts.base import Duration
 from halon.contracts.people import PublicKey
-from halon.settings.secret_ref import SecretRef
+from halon.settings.credentials import SecretRef
 from halon.settings.section import Section
 
 _YEARS = re.compile(r"(\d{1,3})y")

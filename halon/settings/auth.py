@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from halon.contracts.base import Duration
 from halon.contracts.people import MAX_GROUPS, GroupName
-from halon.settings.secret_ref import SecretRef
+from halon.settings.credentials import SecretRef
 from halon.settings.section import Section
 
 Algorithm: TypeAlias = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]

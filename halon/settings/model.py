@@ -19,9 +19,11 @@ from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName,
 from halon.contracts.policy import Policy
 from halon.settings.audit import AuditSettings
 from halon.settings.auth import AuthSettings
+from halon.settings.communication import CommunicationSettings, check_communication
+from halon.settings.credentials import CredentialSettings, SecretRef
+from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.secret_ref import SecretRef
 from halon.settings.section import HttpUrl, Section, TimeZone
 from halon.settings.slack import SlackSettings
 from halon.settings.store import StoreSettings
@@ -61,6 +63,8 @@ class TemporalSettings(Section):
     tls: Tls | bool = False
     """`true`, or the files to use."""
     api_key: SecretRef | None = None
+    encryption: EncryptionSettings | None = None
+    """Without it Temporal keeps payloads in clear."""
     ui_url: HttpUrl | None = None
     """Where people open Temporal's web UI; links in messages begin so."""
 
@@ -312,6 +316,7 @@ class Settings(Section):
     data_dir: Path = Path(".halon")
     playbooks: tuple[Path, ...] = (Path("playbooks"),)
     temporal: TemporalSettings = TemporalSettings()
+    credentials: CredentialSettings = CredentialSettings()
     store: StoreSettings = StoreSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     audit: AuditSettings = AuditSettings()
@@ -333,10 +338,13 @@ class Settings(Section):
     """Who may decide and what they may do; without people a name is what it claims to be."""
     groups: Annotated[dict[GroupName, Group], Field(max_length=MAX_GROUPS)] = {}
     roles: Annotated[dict[GroupName, Role], Field(max_length=MAX_ROLES)] = {}
+    communication: CommunicationSettings = CommunicationSettings()
 
     @model_validator(mode="after")
     def _people_are_known(self) -> "Settings":
         check_people(self.people, self.groups, self.roles)
+        channels = {*self.notify.channels, *(("slack",) if self.slack else ())}
+        check_communication(self.communication, channels, self.people, self.groups)
         for group in self.auth.oidc.groups.values() if self.auth.oidc else ():
             if group not in self.groups:
                 raise ValueError(f"`auth.oidc.groups` names {group}, which is not under `groups`")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, StringConstraints, Tag, model_validator
 
-from halon.settings.secret_ref import SecretRef
+from halon.settings.credentials import SecretRef
 from halon.settings.section import SafeUrl, Section, TimeZone
 
 Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\s/?#&][^/?#&]{0,199}$")]

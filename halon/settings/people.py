@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from halon.contracts.people import GROUP, MAX_MEMBERS, Person, Reference, Role
+from halon.contracts.people import GROUP, MAX_MEMBERS, GroupName, Person, Reference, Role
 from halon.settings.oncall import CalendarSchedule, OpsgenieSchedule, PagerDutySchedule
 from halon.settings.section import Section
 
@@ -15,6 +15,9 @@ class Group(Section):
 
     members: Annotated[tuple[Reference, ...], Field(max_length=MAX_MEMBERS)] = ()
     """People by id, e-mail address or alias. Groups do not hold groups."""
+    channels: Annotated[tuple[GroupName, ...], Field(max_length=10)] = ()
+    """The group's own channels from `notify.channels`, in the order in which they are tried. Without them each member
+    is told by theirs."""
     calendar: CalendarSchedule | None = None
     pagerduty: PagerDutySchedule | None = None
     opsgenie: OpsgenieSchedule | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import StringConstraints
 
-from halon.settings.secret_ref import SecretRef
+from halon.settings.credentials import SecretRef
 from halon.settings.section import SafeUrl, Section
 
 ChannelId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,30}$")]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import StringConstraints, field_validator, model_validator
 
-from halon.settings.secret_ref import SecretRef
+from halon.settings.credentials import SecretRef
 from halon.settings.section import Section
 
 

@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from halon.clients.credentials import Credentials
 from halon.clients.locked_bucket import BucketConfig, LockedBucket
 from halon.clients.seals import read_private_key
 from halon.contracts.base import is_object
 from halon.errors import InvalidInput, Misconfigured
-from halon.settings import Settings, resolve
+from halon.settings import Settings
 from halon.store.signing import AuditKey, Head, TrustedKeys, public_of
 from halon.store.verification import Anchor
 
@@ -26,7 +27,8 @@ def audit_key(settings: Settings) -> AuditKey | None:
     if named is None:
         return None
     try:
-        return AuditKey(read_private_key(resolve(named, _SETTING).get_secret_value().encode(), _SETTING))
+        text = Credentials(settings.credentials).resolve(named, _SETTING).get_secret_value()
+        return AuditKey(read_private_key(text.encode(), _SETTING))
     except Misconfigured as error:
         if "is no Ed25519 key" in str(error):
             raise Misconfigured(f"`{_SETTING}` is no Ed25519 key: make one with `halon audit keygen`") from error
@@ -73,8 +75,9 @@ def anchor_bucket(settings: Settings) -> LockedBucket | None:
     given = settings.audit.anchor
     if given is None:
         return None
-    access = resolve(given.access_key, "audit.anchor.access_key") if given.access_key else None
-    secret = resolve(given.secret_key, "audit.anchor.secret_key") if given.secret_key else None
+    credentials = Credentials(settings.credentials)
+    access = credentials.resolve(given.access_key, "audit.anchor.access_key") if given.access_key else None
+    secret = credentials.resolve(given.secret_key, "audit.anchor.secret_key") if given.secret_key else None
     return LockedBucket(BucketConfig(given.bucket, given.region, given.endpoint, access, secret, given.mode))
 
 

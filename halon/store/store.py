@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
 
-from halon.settings import Settings, resolve
+from halon.clients.credentials import Credentials
+from halon.settings import Settings
 from halon.store.audit import Audit
 from halon.store.engine import Database, open_database
 from halon.store.evidence import EvidenceDirectory
@@ -54,7 +55,9 @@ async def open_store(settings: Settings) -> AsyncGenerator[Store]:
     """
     url = make_url(settings.store_url)
     if settings.store.password is not None:
-        url = url.set(password=resolve(settings.store.password, "store.password").get_secret_value())
+        credentials = Credentials(settings.credentials)
+        password = await asyncio.to_thread(credentials.resolve, settings.store.password, "store.password")
+        url = url.set(password=password.get_secret_value())
     store = Store(await open_database(url, settings.store.tls), EvidenceDirectory(settings.evidence_dir))
     try:
         yield store

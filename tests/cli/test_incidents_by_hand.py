@@ -20,8 +20,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     config = configure(
         directory,
         f'temporal: {{address: "127.0.0.1:{port}"}}\n'
-        f"gateway: {{port: 0, sources: {{lab: {{type: alertmanager, auth: {{none: true}}}}}}}}\n",
+        f"gateway: {{port: 0, sources: {{lab: {{type: alertmanager, auth: {{none: true}}}}}}}}\n"
+        "notify: {channels: {gone: [{file: gone}]}}\ncommunication: {threads: [gone], gather: 1s, patience: 1s}\n",
     )
+    (directory / "gone").write_text(f"json://127.0.0.1:{free_port()}/nobody-listens")
     worker_log, gateway_log = directory / "worker.log", directory / "gateway.log"
     with (
         process(config, "worker", "--json", log=worker_log) as worker,
@@ -244,3 +246,35 @@ def test_guards_are_shown_and_turned_by_hand(halon: Shell) -> None:
     assert halon("breaker", "list", "--json").json == []
     assert halon("unlock", "k8s/none", "--by", "ana", "--reason", "x").err.startswith("error: no lock k8s/none is held")
     assert halon("guards", "--json").json["freezes"] == []
+
+
+def test_people_acknowledge_take_parts_and_see_what_was_not_told(halon: Shell) -> None:
+    incident = started(halon)
+    assert halon("ack", incident, "--by", "ana", "--comment", "looking").out.startswith("Acknowledged by ana after ")
+    again = halon("ack", incident, "--by", "ben")
+    assert (again.code, again.out) == (1, "")
+    assert again.err.startswith("error: ana acknowledged it at ")
+    answer = halon("role", incident, "communication", "--by", "ana", "--to", "ben", "--json")
+    assert answer.json == {"incident": incident, "by": "ana", "answer": "ben is communication lead"}
+    assert halon("role", incident, "commander", "--by", "ana", "--leave").out == "ana is no longer incident commander\n"
+    for wrong in (("role", incident, "king"), ("role", incident, "commander", "--leave", "--to", "ben")):
+        assert halon(*wrong, "--by", "ana").code == 2
+    for refused, why in (
+        (("done", incident, "gdpr"), "this incident has no deadline gdpr"),
+        (("publish", incident), "no rule of `communication.status_page` is for this incident"),
+    ):
+        answer = halon(*refused, "--by", "ana")
+        assert (answer.code, answer.out) == (1, "")
+        assert why in answer.err
+    shown = until(lambda: halon("show", incident), lambda one: "NOT TOLD: channel:gone" in one.out)
+    assert "acknowledged  by ana" in shown.out
+    assert "communication ben, since " in shown.out
+    assert halon("show", incident, "--json").json["people"]["roles"]["communication"]["person"] == "ben"
+    assert halon("deny", incident, "--by", "ana").code == 0
+
+
+def test_an_incident_that_tells_nobody_says_so(halon: Shell) -> None:
+    answer = halon("run", "names", "--dry-run", "--by", "bob", "--json")
+    said = halon("ack", answer.json["incident"], "--by", "ana")
+    assert said.code == 1
+    assert "tells nobody: see `communication` in halon.yaml" in said.err

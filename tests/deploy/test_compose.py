@@ -35,8 +35,8 @@ def secret_files(section: Section) -> Iterator[Path]:
     for value in dict(section).values():
         inside = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
         for one in inside:
-            if isinstance(one, SecretRef) and one.file:
-                yield one.file
+            if isinstance(one, SecretRef):
+                yield from (source.file for source in one.sources if source.file)
             elif isinstance(one, Section):
                 yield from secret_files(one)
 

@@ -14,8 +14,9 @@ import httpx
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from temporalio.client import Client
 
+from halon.cli.connections import temporal_config
 from halon.clients.embedded import free_port, server_command, server_environment
-from halon.clients.temporal import TemporalConfig, connect
+from halon.clients.temporal import connect
 from halon.settings.loading import load_settings
 
 Part = Literal["temporal", "worker", "gateway"]
@@ -105,8 +106,7 @@ class Engine:
 
     async def client(self) -> Client:
         """A client of its own; it finds the server again when that comes back."""
-        config = TemporalConfig(f"127.0.0.1:{self.temporal_port}", "default")
-        return await connect(config, patience=timedelta(seconds=30))
+        return await connect(temporal_config(self.settings), patience=timedelta(seconds=30))
 
     async def send(self, *alerts: dict[str, Any]) -> None:
         """Send alerts as Alertmanager does: the same again until a 2xx."""

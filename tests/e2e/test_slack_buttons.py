@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestServer
 from console_stage import telemetry_of_tests
 from decision_stage import SETTINGS, Fired, Stage, served
 from lamp import until
+from pydantic import SecretStr
 
 from halon.clients.slack import Posted, Slack
 from halon.clients.slack_blocks import SlackMessage, question_message
@@ -257,7 +258,7 @@ async def test_what_decides_nothing_is_acknowledged(stage: Stage, slack: FakeSla
 async def test_messages_are_posted_once_continued_and_replaced(stage: Stage, slack: FakeSlack) -> None:
     fired = await stage.fire()
     assert stage.settings.slack is not None
-    client = Slack(stage.settings.slack)
+    client = Slack(stage.settings.slack, lambda: SecretStr(TOKEN))
 
     async def recorded() -> bool:
         return AuditKind.APPROVAL_ASKED in await stage.engine.told(fired.incident)
@@ -301,7 +302,7 @@ async def test_what_slack_refuses_is_told(
     stage: Stage, slack: FakeSlack, status: int, answer: dict[str, Any], kind: type[Exception], finding: str
 ) -> None:
     assert stage.settings.slack is not None
-    client = Slack(stage.settings.slack)
+    client = Slack(stage.settings.slack, lambda: SecretStr(TOKEN))
     before = slack.answer
     slack.status, slack.answer = status, answer
     try:

@@ -65,10 +65,10 @@ def test_relative_paths_are_taken_from_the_file_and_absolute_ones_stay(tmp_path:
     assert settings.playbooks[1] == tmp_path / "../shared/playbooks"
     assert settings.evidence_dir == Path("/var/lib/halon/evidence")
     assert settings.kubernetes.clusters["eu-1"].kubeconfig == tmp_path / "kube.yaml"
-    assert settings.notify.channels["oncall"][1].file == tmp_path / "secrets/chat"
+    assert settings.notify.channels["oncall"][1].sources[0].file == tmp_path / "secrets/chat"
     hmac = settings.gateway.sources["checks"].auth.hmac
     assert hmac is not None
-    assert hmac.secret.file == tmp_path / "secrets/checks"
+    assert hmac.secret.sources[0].file == tmp_path / "secrets/checks"
 
 
 def test_the_defaults_work_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
         ("gateway: {sources: {a: {type: alertmanager, auth: {none: true, bearer: {env: A}}}}}", "1:", "exactly one of"),
         ("gateway: {sources: {a: {type: alertmanager, auth: {bearer: s3cret}}}}", "1:", "{env: NAME}"),
         ("gateway: {sources: {a: {type: generic, auth: {none: true}}}}", "1:", "needs `map`"),
-        ("prometheus: {auth: {env: A, file: b}}", "1:", "exactly one of `env` and `file`"),
+        ("prometheus: {auth: {env: A, file: b}}", "1:", "exactly one of `env`, `file`, `vault` and `aws`"),
         ("prometheus: {url: 'https://ana:pw@example.com'}", "1:", ""),
         ("store: {url: 'postgresql+asyncpg://halon:pw@db/halon'}", "1:", "name it in `password`"),
         ("store: {url: 'mysql://db/halon'}", "1:", ""),

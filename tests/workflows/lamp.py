@@ -17,7 +17,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from halon.clients.credentials import Credentials
 from halon.clients.ledger import LedgerClient
+from halon.clients.slack import Slack
 from halon.clients.temporal import SEARCH_ATTRIBUTES
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
@@ -247,7 +249,13 @@ async def running(
         # The server that skips time has no call that lists them, which `halon setup` would ask first.
         request = AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         await environment.client.operator_service.add_search_attributes(request)
-        built = worker.build(environment.client, store, Env(lamp), task_queue=QUEUE, actions=ACTIONS, settings=settings)
+        env = Env(lamp)
+        if settings is not None and settings.slack is not None:
+            token = Credentials(settings.credentials).named(settings.slack.token, "slack.token")
+            slack = Slack(settings.slack, token)
+            ends.push_async_callback(slack.close)
+            env = Env(lamp, slack)
+        built = worker.build(environment.client, store, env, task_queue=QUEUE, actions=ACTIONS, settings=settings)
         async with built:
             yield Engine(environment, environment.client, store, lamp)
 

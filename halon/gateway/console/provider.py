@@ -4,12 +4,13 @@ from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
 
+from halon.clients.credentials import Credentials
 from halon.clients.oidc_code import Client, CodeFlow
 from halon.errors import InvalidInput, Misconfigured
 from halon.gateway.console.signing_in import SigningIn, own_path, sentence
 from halon.gateway.console.visits import Visit, Visits
 from halon.gateway.identity import Identity
-from halon.settings import Settings, resolve
+from halon.settings import Settings
 
 CALLBACK = "/oidc/callback"
 
@@ -59,7 +60,8 @@ def code_flow(settings: Settings, identity: Identity) -> CodeFlow | None:
         return None
     if settings.gateway.public_url is None:
         raise Misconfigured("`auth.oidc.client_id` needs `gateway.public_url`: the provider sends people back there")
-    secret = None if oidc.client_secret is None else resolve(oidc.client_secret, "auth.oidc.client_secret")
+    credentials, named = Credentials(settings.credentials), oidc.client_secret
+    secret = None if named is None else credentials.resolve(named, "auth.oidc.client_secret")
     client = Client(
         id=oidc.client_id,
         secret=secret,

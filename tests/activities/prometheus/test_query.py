@@ -138,3 +138,30 @@ async def test_query_and_token_reach_a_prometheus_below_a_path(serve: Any, run: 
     assert seen[0].path == "/prometheus/api/v1/query"
     assert seen[0].query["query"] == 'up{job="a+b & c"}'
     assert seen[0].headers["Authorization"] == "Bearer t0ken"
+
+
+class Rotated:
+    """A token that was changed: what is read after a refusal is another one."""
+
+    def __init__(self) -> None:
+        self.value = "old"
+
+    def __call__(self) -> SecretStr:
+        return SecretStr(self.value)
+
+    def refused(self) -> None:
+        self.value = "new"
+
+
+async def test_a_token_that_is_refused_is_read_anew_and_tried_once_more(serve: Any, run: Any) -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        good = seen[-1] == "Bearer new"
+        return web.json_response(vector(({}, "1"))) if good else web.Response(status=401, text="Unauthorized")
+
+    client = Prometheus(await serve(handler), Rotated())
+    assert (await run(Query, client, query="up"))["value"] == 1
+    await client.close()
+    assert seen == ["Bearer old", "Bearer new"]

@@ -1,0 +1,6 @@
+"""Clients against real servers on loopback."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
