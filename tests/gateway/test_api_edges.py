@@ -15,6 +15,7 @@ from temporalio.client import Client
 from halon.clients.calendars import Freezes
 from halon.clients.embedded import free_port
 from halon.clients.ledger import LedgerClient
+from halon.clients.roster import Roster
 from halon.clients.seals import sealer
 from halon.clients.temporal import TemporalConfig, connect_later
 from halon.clients.tokens import hash_of, new_token
@@ -26,7 +27,7 @@ from halon.gateway.app import create_app
 from halon.gateway.identity import Identity
 from halon.gateway.serve import server
 from halon.operations.denials import Guard
-from halon.operations.rights import rights_of
+from halon.operations.rights import Rights
 from halon.operations.runs import Repertoire
 from halon.settings.loading import parse_settings
 from halon.store.engine import open_database
@@ -66,7 +67,7 @@ async def nowhere(tmp_path: Path, telemetry: Telemetry) -> AsyncIterator[Nowhere
     parts = Parts(
         settings=settings,
         identity=Identity(settings, None),
-        guard=Guard(rights_of(settings, lambda: NOW), store, lambda: NOW),
+        guard=Guard(Rights(Roster(settings), settings.environment, lambda: NOW), store, lambda: NOW),
         store=store,
         client=client,
         ledger=LedgerClient(client, "halon"),
