@@ -38,7 +38,10 @@ async def demand(settings: Settings, by: str, right: Right, what: str, labels: M
     Raises:
         PermissionDenied: they may not, and why.
     """
-    rights, principal = await _rights(settings), Principal(person=by, method=Method.CLAIMED)
+    principal = Principal(person=by, method=Method.CLAIMED)
+    if not settings.people or _written(settings).may(principal, right, labels).allowed:
+        return
+    rights = await _rights(settings)
     ruling = rights.may(principal, right, labels)
     if ruling.allowed:
         return
@@ -59,7 +62,7 @@ async def demand_at(settings: Settings, attempt: Attempt) -> None:
         InvalidInput: several do.
         TransientError: the store does not answer.
     """
-    if not settings.people:
+    if not settings.people or _written(settings).may(attempt.principal, attempt.right).allowed:
         return
     rights = await _rights(settings)
     if rights.may(attempt.principal, attempt.right).allowed:
@@ -67,6 +70,12 @@ async def demand_at(settings: Settings, attempt: Attempt) -> None:
     async with open_store(settings) as store:
         row = await found(store, partial(connected, settings), attempt.incident)
         await Guard(rights, store, _now).demand(attempt, row.labels)
+
+
+def _written(settings: Settings) -> Rights:
+    """What halon.yaml alone gives: whoever has the right by it need not wait for a schedule that does not answer."""
+    people = directory_of(settings)
+    return Rights(lambda: people, settings.environment, _now)
 
 
 async def _rights(settings: Settings) -> Rights:

@@ -10,13 +10,16 @@ import typer
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from halon.cli.access import demand, demand_at, named
 from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, note, say, say_json
 from halon.contracts.incident import IncidentRow
+from halon.contracts.people import Method, Principal, Right
 from halon.core.ids import incident_of, run_id
 from halon.errors import HalonError, InvalidInput, Misconfigured, NotFound
+from halon.operations.denials import Attempt
 from halon.settings import Settings
 from halon.store.archive import Manifest, Staging
 from halon.store.export import Provenance
@@ -36,6 +39,9 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The archive; default: INCIDENT.tar here.")
     ] = None,
     force: Annotated[bool, flag("--force", help="Replace the file when it is there.")] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who does it; by default the user of this system.")
+    ] = "",
     json: Annotated[bool, flag("--json", help="Write what was exported as JSON.")] = False,
 ) -> None:
     """Export an incident as one archive: records, plans, evidence, Temporal's histories, signatures.
@@ -45,7 +51,8 @@ def export(
 
     Example: halon audit export crashloop-rollback-3f9a1c07de -o incident.tar
     """
-    target, manifest = asyncio.run(_exported(settings_of(context), incident, output, force=force))
+    settings = settings_of(context)
+    target, manifest = asyncio.run(_exported(settings, incident, output, by, force=force))
     for one in manifest.missing:
         note(f"not in the archive: {one}")
     if not manifest.head_key:
@@ -58,10 +65,13 @@ def export(
         say(f"{target}: {counted(manifest.records, 'record')} of {manifest.incident}")
 
 
-async def _exported(settings: Settings, text: str, output: Path | None, *, force: bool) -> tuple[Path, Manifest]:
+async def _exported(
+    settings: Settings, text: str, output: Path | None, by: str, *, force: bool
+) -> tuple[Path, Manifest]:
     key = _key_at_hand(settings)
     async with open_store(settings) as store:
         incident, row = await _found(store, text)
+        await _demand(settings, by, incident, known=row is not None)
         target = output or Path(f"{incident}.tar")
         if target.exists() and not force:
             raise InvalidInput(f"{target} is there already: name another one with --output, or say --force")
@@ -78,6 +88,18 @@ async def _exported(settings: Settings, text: str, output: Path | None, *, force
             except OSError as error:
                 raise Misconfigured(f"{target} cannot be written: {error.strerror}") from error
     return target, manifest
+
+
+async def _demand(settings: Settings, by: str, incident: str, *, known: bool) -> None:
+    """Ask for the right to read, of whoever is named; what is no incident belongs to none."""
+    if not settings.people:
+        return
+    who = named(settings, by)
+    if known:
+        claimed = Principal(person=who, method=Method.CLAIMED)
+        await demand_at(settings, Attempt(claimed, Right.READ, f"export {incident}", incident))
+    else:
+        await demand(settings, who, Right.READ, f"export {incident}")
 
 
 def _key_at_hand(settings: Settings) -> AuditKey | None:

@@ -97,13 +97,13 @@ async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
 def _tell(settings: Settings, engine: Engine) -> None:
     """Say where everything is, and how an alert is sent."""
     playbooks = next(check for check in engine.setup.checks if check.name == "playbooks")
-    sources = settings.gateway.sources
+    sources, console = settings.gateway.sources, _console(settings, engine)
     say("", Text("Halon is up", style="bold green"))
     _fact("web UI", engine.ui_url)
     _fact("temporal", f"{engine.address}, namespace default")
     _fact("gateway", f"{engine.gateway_url} (/readyz, /metrics, /openapi.json)")
     _fact("API", _how_to_ask(settings, engine))
-    _fact("console", _console(settings, engine), "green")
+    _fact("console", console, "green")
     _fact("playbooks", playbooks.detail, "" if playbooks.ok else "bold red")
     _fact("clusters", ", ".join(settings.kubernetes.clusters) or "the one of your own kubeconfig")
     _fact("data", str(settings.data_dir))
@@ -126,7 +126,10 @@ def _console(settings: Settings, engine: Engine) -> str:
     page = f"{engine.gateway_url}/console/"
     if operator_of(settings) is None:
         return page
-    key = sealer(settings).derived(LINK_KEY)
+    try:
+        key = sealer(settings).derived(LINK_KEY)
+    except Misconfigured:
+        return page  # the gateway tells it in its log
     return f"{page}sign-in?link={Links(lambda: key).make(the_operator(), datetime.now(UTC))}"
 
 

@@ -67,6 +67,10 @@ class AuditKind(StrEnum):
     STORM_ENDED = "storm.ended"
     ACCESS_DENIED = "access.denied"
     RECORDS_LOST = "records.lost"
+    LEGAL_HOLD_PLACED = "legal_hold.placed"
+    LEGAL_HOLD_RELEASED = "legal_hold.released"
+    INCIDENT_PRUNED = "incident.pruned"
+    EVIDENCE_PRUNED = "evidence.pruned"
     PAGED = "paged"
     TICKETED = "ticketed"
     ACKNOWLEDGED = "acknowledged"
@@ -86,10 +90,6 @@ class AuditKind(StrEnum):
     NOTICE_FAILED = "notice.failed"
     NOTICE_DROPPED = "notice.dropped"
     WORD_REFUSED = "word.refused"
-    LEGAL_HOLD_PLACED = "legal_hold.placed"
-    LEGAL_HOLD_RELEASED = "legal_hold.released"
-    INCIDENT_PRUNED = "incident.pruned"
-    EVIDENCE_PRUNED = "evidence.pruned"
 
 
 class AuditRecord(Contract):

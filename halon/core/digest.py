@@ -28,7 +28,4 @@ def digest_text(lines: Sequence[DigestLine], more: int) -> tuple[str, str]:
 
 def worst(lines: Sequence[DigestLine]) -> Severity:
     """The highest severity among them."""
-    found = {one.severity for one in lines}
-    if "critical" in found:
-        return "critical"
-    return "warning" if "warning" in found else "info"
+    return _ORDER[max((_ORDER.index(one.severity) for one in lines), default=0)]

@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _refusals = _meter.create_counter("halon.gateway.refusals", description="Requests refused, by source and HTTP status")
 
-_UNTRACED = "healthz,readyz,metrics,/d/"
-"""Probes, and links: a span keeps the address, and the address of a link is the proof of who decides."""
+_UNTRACED = "healthz,readyz,metrics,/d/,/console/,/oidc/"
+"""Probes, and links and pages: a span keeps the address, and the address of a link is the proof of who somebody is."""
 _WEBHOOK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

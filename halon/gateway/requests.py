@@ -1,7 +1,7 @@
 """Reading a webhook's request: what it may be, how much of it, and for how long."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
@@ -88,11 +88,12 @@ async def read_body(request: Request, limit: int, within: timedelta, share: Body
     said = request.headers.get("content-length", "")
     body = bytearray()
     size = 0
+    chunks = request.stream()
     try:
         if said.isdigit():
             share.grow(min(int(said), limit))
         async with asyncio.timeout(within.total_seconds()):
-            async for chunk in request.stream():
+            async for chunk in chunks:
                 size += len(chunk)
                 if size > limit or (said.isdigit() and int(said) > limit):
                     break
@@ -100,9 +101,9 @@ async def read_body(request: Request, limit: int, within: timedelta, share: Body
                 body += chunk
             else:
                 return bytes(body)
-        await _drain(request, limit * _DRAIN_FACTOR)
+        await _drain(chunks, limit * _DRAIN_FACTOR)
     except Refusal:
-        await _drain(request, limit * _DRAIN_FACTOR)
+        await _drain(chunks, limit * _DRAIN_FACTOR)
         raise
     except TimeoutError as error:
         seconds = round(within.total_seconds())
@@ -112,12 +113,12 @@ async def read_body(request: Request, limit: int, within: timedelta, share: Body
     raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers=_CLOSE)
 
 
-async def _drain(request: Request, limit: int) -> None:
+async def _drain(chunks: AsyncGenerator[bytes], limit: int) -> None:
     """Take in a little of what is still coming, unread: a sender that still writes does not see the answer."""
     size = 0
     try:
         async with asyncio.timeout(_DRAIN.total_seconds()):
-            async for chunk in request.stream():
+            async for chunk in chunks:
                 size += len(chunk)
                 if size > limit:
                     return

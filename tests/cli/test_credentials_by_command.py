@@ -7,6 +7,8 @@ from pathlib import Path
 
 from command import Shell
 
+from halon.clients.seals import Sealer, read_private_key
+
 NAMED = """
 temporal: {encryption: {current: k1, keys: {k1: {file: key}}}}
 gateway:
@@ -32,6 +34,14 @@ def test_a_key_in_a_file_is_for_its_owner_only_and_never_overwritten(shell: Shel
     again = shell("keys", "new", "--out", str(file))
     assert (again.code, "is there already" in again.err, file.read_text()) == (2, True, before)
     assert before.strip() not in again.out + again.err
+
+
+def test_a_key_to_sign_with_is_for_its_owner_only_and_its_public_half_is_printed(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "ana.pem"
+    answer = shell("keys", "signing", str(file))
+    assert answer.out.strip() == Sealer(read_private_key(file.read_bytes(), "ana.pem")).public
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert shell("keys", "signing", str(file)).code == 2
 
 
 def test_preflight_says_what_is_missing_from_where_and_for_which_setting(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -95,6 +96,16 @@ class Up:
             return False
         return answer.is_success
 
+    def signs_in(self, link: str) -> bool:
+        """Press the button that the link shows, and look whether somebody is signed in."""
+        headers = {"Origin": f"http://127.0.0.1:{self.port}", "Sec-Fetch-Site": "same-origin"}
+        with httpx.Client(headers=headers) as browser:
+            page = browser.get(link).text
+            assert browser.get(f"http://127.0.0.1:{self.port}/console/").is_redirect, "a link that is only opened"
+            form = dict(re.findall(r'name="(form|link)" value="([^"]+)"', page))
+            browser.post(f"http://127.0.0.1:{self.port}/console/sign-in", data=form)
+            return browser.get(f"http://127.0.0.1:{self.port}/console/").is_success
+
     def incidents(self) -> list[dict[str, Any]]:
         answer = self.shell("incidents", "--json")
         return json.loads(answer.out) if answer.code == 0 else []
@@ -107,6 +118,9 @@ def test_each_process_may_be_killed_and_data_survive_a_restart_of_all(engine: Up
         assert f"POST http://127.0.0.1:{engine.port}/v1/alerts/lab  with the bearer token of " in told
         assert f"web UI     http://127.0.0.1:{engine.temporal + 1000}" in told
         assert "planted" not in told
+        (link,) = re.findall(r"console +(http\S+)", told)
+        assert engine.signs_in(link)
+        assert not engine.signs_in(link), "a link works once"
         assert (engine.directory / "data").stat().st_mode & 0o777 == 0o700
         for words in (("halon.cli", " gateway"), ("halon.cli", " worker"), ("start-dev",)):
             (victim,) = processes(str(engine.directory), *words)

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from lamp import LOOK, QUEUE, Engine, alert, book, real_server, running, until
+from lamp import ACTIONS, LOOK, QUEUE, Engine, alert, book, real_server, running, until
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from temporalio.client import WorkflowHandle
 
 from halon.clients.calendars import Freezes
 from halon.clients.roster import Roster
 from halon.clients.seals import sealer
+from halon.clients.telling import communication_of
 from halon.clients.tokens import hash_of
+from halon.contracts.alert import Alert
 from halon.contracts.audit import AuditKind
-from halon.contracts.incident import IncidentResult
-from halon.contracts.run import RunStatus
+from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult
+from halon.contracts.playbook import Playbook
+from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, RunStatus
 from halon.gateway.api.app import install
 from halon.gateway.api.parts import Parts
 from halon.gateway.app import create_app
@@ -76,6 +79,7 @@ class Stage:
     """What a test acts on."""
 
     engine: Engine
+    settings: Settings
     base: str
     clock: Clock
     browser: Browser
@@ -88,7 +92,7 @@ class Stage:
         self.engine.lamp.level = 9
         one = alert(self.fired).model_copy(update=changes)
         asked = {**DIM, "approve": {"within": "10m", **(approve or {})}}
-        handle = await self.engine.fire(book([asked, LOOK]), one, group=group)
+        handle = await self._start(group, book([asked, LOOK]), one)
         incident = f"{group}-{one.episode[:8]}"
         status = await self.engine.waiting(incident)
 
@@ -97,6 +101,19 @@ class Stage:
 
         await until(recorded)
         return Fired(incident, handle, status)
+
+    async def _start(self, group: str, playbook: Playbook, one: Alert) -> "WorkflowHandle[Any, IncidentResult]":
+        """Hand the alert over as the gateway does, with whom to tell."""
+        telling = communication_of(self.settings)
+        return await self.engine.client.start_workflow(
+            INCIDENT_WORKFLOW,
+            IncidentInput(group=group, playbook=playbook, effects=ACTIONS.effects, communication=telling),
+            id=group,
+            task_queue=QUEUE,
+            start_signal=ALERTS_SIGNAL,
+            start_signal_args=[AlertBatch(alerts=(one,))],
+            result_type=IncidentResult,
+        )
 
     async def asked_again(self, fired: "Fired") -> None:
         """Wait until another plan is asked for."""
@@ -170,7 +187,7 @@ async def served(directory: Path, telemetry: Telemetry, settings: str = SETTINGS
         port = uvicorn.servers[0].sockets[0].getsockname()[1]
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            yield Stage(engine, f"http://127.0.0.1:{port}", clock, browser)
+            yield Stage(engine, parsed, f"http://127.0.0.1:{port}", clock, browser)
         finally:
             await browser.close()
             uvicorn.should_exit = True

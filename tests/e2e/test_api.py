@@ -154,7 +154,8 @@ def test_a_person_sees_and_decides_what_is_their_teams(installation: Installatio
 
         records = ana.get(f"/incidents/{incident}/records", params={"limit": 1000}).json()["records"]
         decided = [one for one in records if one["kind"] == "decision.taken"]
-        assert [(one["actor"], one["data"]["comment"]) for one in decided] == [("ana", "it \N{FIRE} burns")]
+        facts = [(one["actor"], one["data"]["comment"], one["data"]["authenticated"]) for one in decided]
+        assert facts == [("ana", "it \N{FIRE} burns", "token")]
         denied = {(one["actor"], one["data"]["right"]) for one in records if one["kind"] == "access.denied"}
         assert denied == {("ben", "read"), ("ben", "decide")}  # Eve's are in the month's chain: she sees no incident
 
@@ -228,6 +229,10 @@ def test_the_command_asks_for_the_same_rights(installation: Installation, capsys
         code, _, errors = halon(*words, "--by", "eve")
         assert (code, "eve has no right to" in errors) == (1, True), errors
     assert halon("cancel", incident, "--by", "ben")[0] == 1
+    archive = str(installation.config.parent / "incident.tar")
+    code, _, errors = halon("audit", "export", incident, "--output", archive, "--by", "ana")
+    assert (code, "ana has no right to `read` here" in errors) == (1, True), errors
+    assert halon("audit", "export", incident, "--output", archive, "--by", "ben")[0] == 0
     assert halon("approve", incident, "--plan", plan, "--by", "ben")[0] == 0
     _, month, _ = halon("audit", "show", f"access-{datetime.now(UTC):%Y-%m}", "--json")
     denied = {(one["actor"], one["data"]["right"], one["data"]["authenticated"]) for one in json.loads(month)}

@@ -26,6 +26,8 @@ from halon.settings.loading import parse_settings
 from halon.store.store import open_store
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 20_000
+"""Milliseconds."""
 WORKFLOW = "one-1"
 CLEAR = "planted-clear-for-some"
 SEALED = re.compile(r"^\s*\"[A-Za-z0-9+/=\s]{60,}\"\s*$")
@@ -90,7 +92,7 @@ async def opened(ui: tuple[str, str], person: str) -> AsyncIterator[Page]:
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = await browser.new_context(viewport={"width": 1400, "height": 1100})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         if person:
             await context.add_cookies([{"name": "session", "value": person, "domain": "127.0.0.1", "path": "/"}])
         page = await context.new_page()
@@ -106,16 +108,16 @@ async def opened(ui: tuple[str, str], person: str) -> AsyncIterator[Page]:
 
 async def test_who_may_decrypt_reads_the_input_and_the_summary_in_clear(ui: tuple[str, str]) -> None:
     async with opened(ui, "ana") as page:
-        await expect(page.get_by_text(CLEAR).first).to_be_visible()
+        await expect(page.get_by_text(CLEAR).first).to_be_visible(timeout=PATIENCE)
         await page.get_by_role("tab", name="User Metadata").click()
         summary = page.frame_locator("iframe >> nth=0")
-        await expect(summary.get_by_text("a private summary")).to_be_visible()
+        await expect(summary.get_by_text("a private summary")).to_be_visible(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("person", ["ben", ""])
 async def test_anybody_else_sees_what_was_encrypted(ui: tuple[str, str], person: str) -> None:
     async with opened(ui, person) as page:
         told = page.get_by_text("Codec Server could not connect").filter(visible=True)
-        await expect(told.first).to_be_visible()
-        await expect(page.get_by_role("textbox", name="Input")).to_contain_text(SEALED)
+        await expect(told.first).to_be_visible(timeout=PATIENCE)
+        await expect(page.get_by_role("textbox", name="Input")).to_contain_text(SEALED, timeout=PATIENCE)
         assert CLEAR not in await page.content()

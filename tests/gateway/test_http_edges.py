@@ -84,6 +84,11 @@ async def test_json_may_be_called_by_its_other_names(gateway: Gateway) -> None:
         assert (await gateway.post(GOOD.encode(), content_type=name)).status_code == 202
 
 
+async def test_a_body_that_is_one_byte_too_large_is_told_so(gateway: Gateway) -> None:
+    answer = await gateway.post(b"[" + b" " * 100_000)
+    assert answer.status_code == 413
+
+
 async def test_a_body_that_says_it_is_too_large_is_refused(gateway: Gateway) -> None:
     answer = await gateway.post(b" " * 200_000)
     assert answer.status_code == 413

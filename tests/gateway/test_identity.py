@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from halon.clients.oncall import directory_of
 from halon.clients.tokens import PREFIX, hash_of, new_token, operator_token, operator_token_file
 from halon.contracts.people import Method, Principal
 from halon.errors import InvalidInput, Misconfigured
 from halon.gateway.identity import Identity, operator_of, principal_of
 from halon.gateway.problems import Refusal
-from halon.operations.rights import directory_of
 from halon.settings import Settings
 from halon.settings.loading import parse_settings
 

@@ -36,7 +36,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def guard(store: Store, clock: Clock) -> Guard:
     roles = {"reader": Role(may=(Right.READ,), to=("ana",))}
-    return Guard(Rights(Directory({"ana": Person()}, {"guests": ()}, roles), "production", clock), store, clock)
+    directory = Directory({"ana": Person()}, {"guests": ()}, roles)
+    return Guard(Rights(lambda: directory, "production", clock), store, clock)
 
 
 async def denied(one: Guard, attempt: Attempt) -> str:

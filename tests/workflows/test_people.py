@@ -12,16 +12,20 @@ from lamp import APPROVED, DIM, LOOK, Engine, alert, book, running, time_skippin
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from halon.clients.seals import Sealer, sealer
+from halon.cli.decisions import decide
+from halon.clients.seals import Sealer, new_private_key, read_private_key, sealer
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.decision import Cause, Seal, Verdict
 from halon.contracts.outcome import Outcome
 from halon.contracts.people import Method
+from halon.contracts.run import Decide
 from halon.core.ids import run_id
+from halon.errors import InvalidInput
 from halon.settings import Settings
 
 FIRST = "dim-0000000000-" + alert().episode[:8]
-KEY = Sealer(Ed25519PrivateKey.generate())
+PEM = new_private_key()
+KEY = Sealer(read_private_key(PEM, "a key of ana's"))
 PEOPLE: dict[str, Any] = {
     "people": {
         "ana": {"email": "ana@example.com", "keys": [KEY.public]},
@@ -152,6 +156,23 @@ async def test_a_persons_own_key_decides_by_signal_as_well(strict: Engine) -> No
     given = decision(said, KEY.seal(said))
     del given["verdict"]
     await strict.signal(FIRST, "approve", given)
+    assert (await handle.result()).outcome is Outcome.REMEDIATED
+    assert (await record_of(strict, AuditKind.DECISION_TAKEN)).data["authenticated"] == "key"
+
+
+async def test_the_command_signs_with_a_key_in_a_file(strict: Engine, tmp_path: Path) -> None:
+    handle = await strict.fire(book([ASKED, LOOK]), alert())
+    await strict.waiting(FIRST)
+    key = tmp_path / "ana.pem"
+    key.write_bytes(PEM)
+    settings = settings_in(tmp_path, temporal={"address": strict.client.service_client.config.target_host})
+    given = Decide(verdict=Verdict.APPROVE, by="whoever")
+    other = tmp_path / "other.pem"
+    other.write_bytes(new_private_key())
+    with pytest.raises(InvalidInput, match="the key is nobody's"):
+        await decide(settings, FIRST, given, other)
+    incident, answer = await decide(settings, FIRST, given, key)
+    assert (incident, answer.split(" on ")[0]) == (FIRST, "taken: approve of dim by ana")
     assert (await handle.result()).outcome is Outcome.REMEDIATED
     assert (await record_of(strict, AuditKind.DECISION_TAKEN)).data["authenticated"] == "key"
 

@@ -22,6 +22,7 @@ from halon.gateway.console.guards import COMMANDS, Guards
 from halon.gateway.console.incidents import Incidents
 from halon.gateway.console.links import LINK_KEY, Links
 from halon.gateway.console.pages import HEADERS, Pages
+from halon.gateway.console.people import WORDS, People
 from halon.gateway.console.provider import Provided, code_flow
 from halon.gateway.console.sessions import SESSION_KEY, Sessions
 from halon.gateway.console.signing_in import SigningIn
@@ -49,6 +50,7 @@ class Console:
         self._visits = Visits(settings, Site(settings.gateway), sessions, self._pages, clock)
         self.signed_in = self._visits.signed_in
         self._incidents = Incidents(desk, self._visits, Streams(closing), _temporal_ui(settings))
+        self._people = People(desk, self._visits, self._incidents)
         self._guards = Guards(desk, self._visits)
         self._signing_in = SigningIn(settings, identity, links, self._visits, clock)
         flow = code_flow(settings, identity)
@@ -64,6 +66,7 @@ class Console:
 
     def _routes(self) -> list[BaseRoute]:
         visits, incidents, guards, signing_in = self._visits, self._incidents, self._guards, self._signing_in
+        people = self._people
         one = "/incidents/{incident}"
         routes: list[BaseRoute] = [
             Route("/", visits.page(incidents.list)),
@@ -72,6 +75,7 @@ class Console:
             Route(f"{one}/events", visits.news(incidents.incident_news)),
             Route(f"{one}/decide", visits.page(incidents.decide), methods=["POST"]),
             Route(f"{one}/cancel", visits.page(incidents.cancel), methods=["POST"]),
+            *(Route(f"{one}/{name}", visits.page(people.form(name)), methods=["POST"]) for name in WORDS),
             Route("/runs", visits.page(incidents.runs)),
             Route("/guards", visits.page(guards.show)),
             *(Route(f"/guards/{name}", visits.page(guards.command(name)), methods=["POST"]) for name in COMMANDS),

@@ -14,6 +14,7 @@ from halon.gateway.api.decisions import DecisionRequest, Decisions
 from halon.gateway.api.guards import made
 from halon.gateway.api.parts import Parts
 from halon.operations import decisions, guards
+from halon.operations.coordination import Word, tell_incident
 from halon.operations.guards import GuardsNow, guards_now
 from halon.operations.incidents import ListedIncident, Listing, Query, State, listed
 from halon.operations.running import RunUnderWay, runs_under_way
@@ -120,6 +121,18 @@ class Desk:
         """
         row = await self._access.incident(who, Right.RUN, incident, f"cancel incident {incident}")
         await decisions.cancel(self._parts.client, row.id, f"{who.person}: {reason}"[:MAX_REASON])
+
+    async def say(self, who: Principal, incident: str, word: Word) -> str:
+        """Say that they look after an incident, take a part, have done a duty, or say something to the public.
+
+        Raises:
+            Refusal: 403, they may not; 404, there is no such incident.
+            Conflict: it does not count, and why.
+            NotFound: the incident is over, or tells nobody.
+            TransientError: nobody answers.
+        """
+        row = await self._access.incident(who, Right.DECIDE, incident, f"take part in incident {incident}")
+        return await tell_incident(self._parts.client, row.id, word)
 
     async def guards(self, who: Principal) -> GuardsNow:
         """Give what stops automation now.

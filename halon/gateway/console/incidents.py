@@ -137,6 +137,7 @@ class Incidents:
             questions=questions,
             digests=_digests(questions),
             plans=shown.plans[-10:],
+            people=shown.people,
             left=shown.run.result.left if shown.run and shown.run.result else (),
             target=shown.row.target or (shown.run.target if shown.run else ""),
             lines=[line_of(one) for one in reversed(latest)],
@@ -149,6 +150,11 @@ class Incidents:
             refusal_hint=hint,
             comment=comment,
         )
+
+    async def refused(self, visit: Visit, refusal: str, status: int) -> Response:
+        """One incident, and above it why something was not taken."""
+        shown = await self._desk.look(visit.principal, _incident(visit))
+        return await self._shown(visit, shown, refusal=refusal, status=status)
 
     async def _undecided(self, visit: Visit, given: DecisionRequest, reason: str) -> Response:
         shown = await self._desk.look(visit.principal, _incident(visit))

@@ -15,11 +15,17 @@ from halon.gateway.problems import Refusal, retry_after
 MAX_STREAMS = 100
 MAX_OF_ONE = 6
 """Streams of one session."""
-LONGEST = timedelta(minutes=5)
-"""A browser opens the next one by itself, and who it is and may see is looked at again."""
-HEARTBEAT = timedelta(seconds=15)
 _BUSY = timedelta(seconds=15)
 _RECONNECT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a stream lasts, and how long it is silent."""
+
+    longest: timedelta = timedelta(minutes=5)
+    """A browser opens the next one by itself, and who it is and may see is looked at again."""
+    heartbeat: timedelta = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +46,12 @@ class News:
 class Streams:
     """All streams of one gateway."""
 
-    def __init__(self, closing: asyncio.Event) -> None:
+    def __init__(self, closing: asyncio.Event, pace: Pace = Pace()) -> None:
         self._closing = closing
+        self._pace = pace
         self._open: Counter[str] = Counter()
 
-    def answer(self, session: str, news: AsyncGenerator[News | None], longest: timedelta = LONGEST) -> Response:
+    def answer(self, session: str, news: AsyncGenerator[News | None]) -> Response:
         """Answer with a stream of news; None is a moment without.
 
         Raises:
@@ -54,7 +61,7 @@ class Streams:
             detail = "too many pages follow what happens: close some"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry_after(_BUSY))
         headers = {"X-Accel-Buffering": "no"}  # nginx would hold the news back
-        body = self._written(session, news, longest)
+        body = self._written(session, news)
         return StreamingResponse(body, headers=headers, media_type="text/event-stream")
 
     async def pause(self, span: timedelta) -> bool:
@@ -65,9 +72,9 @@ class Streams:
             return True
         return False
 
-    async def _written(self, session: str, news: AsyncGenerator[News | None], longest: timedelta) -> AsyncIterator[str]:
+    async def _written(self, session: str, news: AsyncGenerator[News | None]) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
-        ends, beat = loop.time() + longest.total_seconds(), loop.time()
+        ends, beat = loop.time() + self._pace.longest.total_seconds(), loop.time()
         self._open[session] += 1
         try:
             yield f"retry: {_RECONNECT}\n\n"
@@ -75,7 +82,7 @@ class Streams:
                 if one is not None:
                     yield one.text()
                     beat = loop.time()
-                elif loop.time() - beat >= HEARTBEAT.total_seconds():
+                elif loop.time() - beat >= self._pace.heartbeat.total_seconds():
                     yield ": still here\n\n"
                     beat = loop.time()
                 if loop.time() >= ends:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from halon.contracts.people import Principal, Right
-from halon.errors import Conflict, HalonError, InvalidInput, NotFound, PermissionDenied, TransientError
+from halon.errors import Conflict, HalonError, InvalidInput, Misconfigured, NotFound, PermissionDenied, TransientError
 from halon.gateway.console.forms import read_form
 from halon.gateway.console.pages import Frame, Pages
 from halon.gateway.console.sessions import MAX_NOTE, Session, Sessions
@@ -100,10 +100,7 @@ class Visits:
     def page(self, handler: Handler) -> Endpoint:
         """Make an endpoint of what answers people who have signed in."""
 
-        async def endpoint(request: Request) -> Response:
-            place, session = self._met(request)
-            if place is None:
-                return self._misdirected()
+        async def answer(request: Request, place: Place, session: Session | None) -> Response:
             if session is None or session.principal is None:
                 return self.to(Visit(request, place, self._sessions.begin()), _sign_in(request))
             visit = Visit(request, place, session)
@@ -111,29 +108,25 @@ class Visits:
                 visit.session = self._sessions.touched(session)
             return await self._answered(visit, handler, session)
 
-        return endpoint
+        return self._endpoint(answer)
 
     def news(self, handler: Handler) -> Endpoint:
         """Make an endpoint of a stream for those who have signed in. An open page alone keeps no session alive."""
 
-        async def endpoint(request: Request) -> Response:
-            place, session = self._met(request)
-            if place is None or session is None or session.principal is None:
+        async def answer(request: Request, place: Place, session: Session | None) -> Response:
+            if session is None or session.principal is None:
                 return Response(status_code=HTTPStatus.NO_CONTENT)  # a browser does not come back after this one
             return await self._answered(Visit(request, place, session), handler, session)
 
-        return endpoint
+        return self._endpoint(answer)
 
     def door(self, handler: Handler) -> Endpoint:
         """Make an endpoint of what answers those who have not."""
 
-        async def endpoint(request: Request) -> Response:
-            place, session = self._met(request)
-            if place is None:
-                return self._misdirected()
+        async def answer(request: Request, place: Place, session: Session | None) -> Response:
             return await self._answered(Visit(request, place, session or self._sessions.begin()), handler, session)
 
-        return endpoint
+        return self._endpoint(answer)
 
     def frame(self, visit: Visit, rights: frozenset[Right] = frozenset()) -> Frame:
         """Give what stands around a page. What a form led to is told once."""
@@ -174,13 +167,35 @@ class Visits:
 
     def signed_in(self, request: Request) -> Principal | None:
         """Who has signed in, in the browser that asks; None for nobody, and where no session is safe."""
-        session = self._met(request)[1]
+        try:
+            session = self._met(request)[1]
+        except Refusal:
+            return None
         return session.principal if session else None
 
-    def _met(self, request: Request) -> tuple[Place | None, Session | None]:
-        """Where the request came in, and the session that it brings."""
+    def _met(self, request: Request) -> tuple[Place, Session | None]:
+        """Where the request came in, and the session that it brings.
+
+        Raises:
+            Refusal: 421, it came in where no session is safe.
+            Misconfigured: there is no key for sessions.
+        """
         place = self._site.place(request)
-        return place, self._sessions.read(request.cookies.get(place.cookie)) if place else None
+        if place is None:
+            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, self._elsewhere())
+        return place, self._sessions.read(request.cookies.get(place.cookie))
+
+    def _endpoint(self, answer: Callable[[Request, Place, Session | None], Awaitable[Response]]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                place, session = self._met(request)
+            except Refusal as refusal:
+                return self.problem(refusal.status, refusal.detail)
+            except HalonError as error:
+                return self._failed(error, None)
+            return await answer(request, place, session)
+
+        return endpoint
 
     async def _answered(self, visit: Visit, handler: Handler, before: Session | None) -> Response:
         try:
@@ -192,13 +207,20 @@ class Visits:
         except Refusal as refusal:
             response = self.problem(refusal.status, refusal.detail, visit)
             response.headers.update(refusal.headers)
+        except Misconfigured as error:
+            return self._failed(error, None)  # without its key a session can neither be read nor kept
         except HalonError as error:
             response = self._failed(error, visit)
         if visit.session != before:
             self._keep(response, visit)
         return response
 
-    def _failed(self, error: HalonError, visit: Visit) -> Response:
+    def _failed(self, error: HalonError, visit: Visit | None) -> Response:
+        if isinstance(error, Misconfigured):
+            log.error("console.misconfigured", reason=str(error))
+            return self.problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway is not set up for this: its log says why"
+            )
         status = next((one for kind, one in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
         problems = error.problems if isinstance(error, InvalidInput) else ()
         response = self.problem(status, str(error), visit, problems)
@@ -228,13 +250,13 @@ class Visits:
             samesite="lax",
         )
 
-    def _misdirected(self) -> Response:
+    def _elsewhere(self) -> str:
         detail = "set `gateway.public_url` in halon.yaml to the https address at which people reach the gateway"
         if self._site.url:
             detail = (
                 f"open {self._site.url.rstrip('/')}/console/: only there, and on the machine itself, is a session safe"
             )
-        return self.problem(HTTPStatus.MISDIRECTED_REQUEST, detail)
+        return detail
 
 
 def _sign_in(request: Request) -> str:
