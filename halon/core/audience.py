@@ -44,8 +44,15 @@ class Judge:
         return next(self._holding(self._spec.status_page, alerts, now, unclear=False), None)
 
     def duties(self, alerts: Sequence[Alert], now: datetime) -> tuple[Found, ...]:
-        """Every duty that the incident brings."""
-        return tuple(self._holding(self._spec.deadlines, alerts, now, unclear=True))
+        """Every duty that the incident brings. Without an alert, those that its playbook alone brings."""
+        if alerts:
+            return tuple(self._holding(self._spec.deadlines, alerts, now, unclear=True))
+        return tuple(
+            Found(index, f"playbook {self._metadata.name}")
+            for index, rule in enumerate(self._spec.deadlines)
+            if not (rule.severities or rule.labels or rule.if_)
+            and any(fnmatchcase(self._metadata.name, one) for one in rule.playbooks)
+        )
 
     def _holding(
         self, rules: Sequence[Condition], alerts: Sequence[Alert], now: datetime, *, unclear: bool

@@ -80,6 +80,16 @@ def test_the_first_rule_that_holds_counts_for_any_of_the_alerts() -> None:
     assert found.rule == 1
 
 
+def test_a_run_that_a_person_starts_brings_the_duties_of_its_playbook() -> None:
+    rule = {"title": "Tell the authority", "within": "72h", "to": ["ana"]}
+    given = [
+        {**rule, "name": "a", "playbooks": ["d*"]},
+        {**rule, "name": "b", "playbooks": ["d*"], "labels": {"x": "1"}},
+    ]
+    judge = Judge(spec(deadlines=given), METADATA)
+    assert [(one.rule, one.reason) for one in judge.duties((), NOW)] == [(0, "playbook dim")]
+
+
 def test_a_rule_that_names_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="say when it holds"):
         spec(page=[{"to": ["ana"]}])
