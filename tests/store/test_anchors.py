@@ -51,9 +51,8 @@ def settings(storage: str, s3: Any, tmp_path: Path, request: pytest.FixtureReque
     return configured(tmp_path, storage, bucket)
 
 
-def configured(directory: Path, storage: str, bucket: str) -> Settings:
-    (directory / "audit.key").write_bytes(new_private_key())
-    (directory / "secret").write_text(SECRET)
+def written(storage: str, bucket: str) -> dict[str, Any]:
+    """What halon.yaml says."""
     anchor = {
         "bucket": bucket,
         "endpoint": storage,
@@ -63,8 +62,13 @@ def configured(directory: Path, storage: str, bucket: str) -> Settings:
         "secret_key": {"file": "secret"},
         "retention": "30d",
     }
-    audit = {"signing_key": {"file": "audit.key"}, "anchor": anchor}
-    return parse_settings(json.dumps({"environment": "lab", "audit": audit}), directory / "halon.yaml")
+    return {"environment": "lab", "audit": {"signing_key": {"file": "audit.key"}, "anchor": anchor}}
+
+
+def configured(directory: Path, storage: str, bucket: str) -> Settings:
+    (directory / "audit.key").write_bytes(new_private_key())
+    (directory / "secret").write_text(SECRET)
+    return parse_settings(json.dumps(written(storage, bucket)), directory / "halon.yaml")
 
 
 def bucket_of(settings: Settings) -> str:
@@ -205,9 +209,8 @@ async def test_the_command_tells_of_copies_and_of_what_keeps_them_from_being_mad
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "halon.yaml"
-    text = settings.model_dump(mode="json", include={"environment", "audit"}, exclude_none=True)
-    text["audit"]["anchor"] |= {"retention": "30d", "every": "1h"}
-    text["audit"]["sign_every"] = "1m"
+    assert settings.audit.anchor is not None
+    text = written(settings.audit.anchor.endpoint or "", bucket_of(settings))
     config.write_text(json.dumps({**text, "data_dir": "data"}))
     async with open_store(parse_settings(config.read_bytes(), config)) as store:
         await append(store, 1)
