@@ -13,16 +13,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflows"))
 
+from audience import Stage, critical, staged
 from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, until
 
+from halon.clients.seals import sealer
+from halon.contracts.decision import Seal, Verdict
 from halon.contracts.ledger import LEDGER_ID, RESUME_UPDATE, TRIP_UPDATE, BreakerCommand, Pause, Resume
 from halon.contracts.outcome import Outcome
+from halon.contracts.people import Method
 
 HERE = Path(__file__).parent
 FIRST = f"{GROUP}-{alert().episode[:8]}"
@@ -160,6 +164,77 @@ async def too_few_alerts(engine: Engine) -> Outcome | None:
     return (await (await engine.fire(book([DIM], trigger=trigger), alert())).result()).outcome
 
 
+WITH_PEOPLE = """
+people:
+  ana: {email: ana@example.com, channels: [ana-phone]}
+  ben: {channels: [ben-phone]}
+  cyd: {}
+groups: {light: {members: [ana, ben]}}
+roles:
+  responder: {may: [read, decide], to: [group:light]}
+  owner: {may: [break_glass], to: [cyd]}
+communication:
+  threads: [stage]
+  tickets: [tickets]
+  gather: 1s
+  patience: 2s
+  per_minute: 2
+  page: [{severities: [critical], to: [group:light], acknowledge: {within: 2s, then: [{to: [ben], within: 10m}]}}]
+"""
+
+
+async def remediated_by_a_quorum_that_was_asked_by_escalation(stage: Stage) -> Outcome | None:
+    asks = {"within": "1m", "from": ["ana"], "quorum": 2, "escalate": {"after": "1s", "to": ["group:light"]}}
+    handle = await stage.fire(book([{**DIM, "approve": asks}, LOOK], **GUARDED), critical())
+    gate = (await stage.engine.waiting(FIRST)).gates[0]
+    run = stage.engine.run(FIRST)
+    said = Seal(
+        run=run.id,
+        verdict=Verdict.APPROVE,
+        by="ana",
+        method=Method.LINK,
+        step=gate.step,
+        plan=gate.digest,
+        id="a-seal-that-is-recorded",
+        expires_at=datetime.now(UTC) + timedelta(minutes=5),
+    )
+    seal = sealer(stage.settings).seal(said)
+    fields = {"by": "ana", "plan": gate.digest, "step": gate.step}
+    await run.signal("approve", {"by": "cyd"})
+    await run.execute_update("decide", {**fields, "verdict": "approve", "seal": seal})
+    await run.signal("approve", {**fields, "seal": seal})
+
+    async def escalated() -> bool:
+        return len((await stage.engine.status(FIRST)).gates[0].electorate.electors) > 1
+
+    await until(escalated)
+    await run.execute_update("decide", {"verdict": "approve", "by": "ben"})
+    return (await handle.result()).outcome
+
+
+async def remediated_by_breaking_the_glass(stage: Stage) -> Outcome | None:
+    asks = {"within": "1m", "from": ["group:light"], "quorum": 2}
+    handle = await stage.fire(book([{**DIM, "approve": asks}, LOOK], **GUARDED), alert())
+    await stage.engine.waiting(FIRST)
+    glass = {"verdict": "approve", "by": "cyd", "break_glass": True, "comment": "all asleep"}
+    await stage.engine.run(FIRST).execute_update("decide", glass)
+    return (await handle.result()).outcome
+
+
+async def refused_for_want_of_people(stage: Stage) -> Outcome | None:
+    asks = {"within": "1m", "from": ["nobody@example.com"]}
+    handle = await stage.fire(book([{**DIM, "approve": asks}, LOOK]), alert())
+    return (await handle.result()).outcome
+
+
+PEOPLES: dict[str, tuple[Callable[[Stage], Awaitable[Outcome | None]], Outcome]] = {
+    "remediated-escalated": (remediated_by_a_quorum_that_was_asked_by_escalation, Outcome.REMEDIATED),
+    "remediated-glass": (remediated_by_breaking_the_glass, Outcome.REMEDIATED),
+    "expired-nobody": (refused_for_want_of_people, Outcome.EXPIRED),
+}
+"""Those whose people are named in halon.yaml, and told."""
+
+
 SCENARIOS: dict[str, tuple[Scenario, Outcome | None]] = {
     "remediated": (remediated, Outcome.REMEDIATED),
     "remediated-every-step": (remediated_with_every_kind_of_step, Outcome.REMEDIATED),
@@ -190,6 +265,16 @@ async def record(directory: Path) -> None:
                     raise SystemExit(f"{name} came to {found}, not {outcome}")
                 await asyncio.sleep(timedelta(seconds=3).total_seconds())  # what the ledger is told last
                 await _write(engine, directory, name)
+        sys.stdout.write(f"{name}\n")
+    for name, (scene, outcome) in PEOPLES.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            async with staged(Path(scratch), WITH_PEOPLE, await real_server()) as stage:
+                async with asyncio.timeout(90):
+                    found = await scene(stage)
+                if found is not outcome:
+                    raise SystemExit(f"{name} came to {found}, not {outcome}")
+                await asyncio.sleep(timedelta(seconds=6).total_seconds())  # what people are told last
+                await _write(stage.engine, directory, name)
         sys.stdout.write(f"{name}\n")
 
 

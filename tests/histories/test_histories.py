@@ -33,7 +33,7 @@ async def test_a_history_replays(path: Path) -> None:
 
 def test_every_outcome_and_every_workflow_has_a_history() -> None:
     kinds = {path.name.split(".")[1] for path in FILES}
-    assert kinds == {"incident", "remediation", "ledger"}
+    assert kinds == {"incident", "remediation", "ledger", "coordination", "digest"}
     recorded = {path.name.split(".")[0].partition("-")[0] for path in FILES if ".remediation." in path.name}
     assert {one.value for one in Outcome} <= recorded
 

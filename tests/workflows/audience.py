@@ -10,6 +10,7 @@ from channels import Inbox, given, serving, settings_with
 from lamp import ACTIONS, DIM, GROUP, QUEUE, Engine, alert, book, running, time_skipping_server, until
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.testing import WorkflowEnvironment
 
 from halon.clients.telling import communication_of
 from halon.contracts.alert import Alert
@@ -103,11 +104,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(directory: Path, text: str) -> AsyncIterator[Stage]:
-    """Open one with these settings."""
+async def staged(directory: Path, text: str, server: WorkflowEnvironment | None = None) -> AsyncIterator[Stage]:
+    """Open one with these settings, on a server that skips time or on this one."""
     async with serving() as inbox:
         settings = settings_with(directory, inbox, CHANNELS, text)
-        async with running(directory, await time_skipping_server(), settings) as engine:
+        async with running(directory, server or await time_skipping_server(), settings) as engine:
             yield Stage(engine, inbox, settings)
 
 
