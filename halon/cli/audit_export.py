@@ -1,6 +1,7 @@
 """`halon audit export`: all that is known of one incident, as one file that proves itself."""
 
 import asyncio
+import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,7 +150,8 @@ async def _executions(client: Client, workflow: str, execution: str) -> dict[str
     while len(found) < MAX_EXECUTIONS:
         handle = client.get_workflow_handle(workflow, run_id=execution or (await _latest(client, workflow)))
         history = await handle.fetch_history()
-        found[f"{workflow} {handle.run_id}"] = history.to_json().encode()
+        # Temporal's maps come in any order: sorted, the same history is the same bytes.
+        found[f"{workflow} {handle.run_id}"] = json.dumps(json.loads(history.to_json()), sort_keys=True).encode()
         last = history.events[-1] if history.events else None
         execution = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id if last else ""
         if not execution:
