@@ -99,11 +99,16 @@ async def test_the_thread_in_slack_shows_how_it_stands_has_buttons_and_is_contin
     (*_, head) = await until(told)
     heads = [one for one in chat.of("chat.postMessage") if "Incident `" in one["text"]]
     assert len(heads) == 1
-    replies = [one for one in chat.of("chat.postMessage") if one.get("thread_ts") == head["ts"]]
+
+    async def continued() -> list[dict[str, Any]]:
+        replies = [one for one in chat.of("chat.postMessage") if one.get("thread_ts") == head["ts"]]
+        return replies if any("Closed as remediated" in one["text"] for one in replies) else []
+
+    replies = await until(continued)
     lines = [line for one in replies for line in one["text"].splitlines() if line.startswith("- ")]
     assert question in replies
     assert len(lines) == len(set(lines))
-    assert any("Closed as remediated" in line for line in lines)
+    assert len([line for line in lines if "Closed as remediated" in line]) == 1
 
 
 async def test_each_person_gets_a_link_that_is_theirs_alone_or_buttons_in_a_message_of_their_own(asked: Asked) -> None:
