@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 from halon.contracts.base import Contract
 from halon.contracts.people import Method
 
-MAX_SEAL = 98_304
+MAX_SEAL = 49_152
 """Characters of a seal; one with all fields at their longest fits."""
 
 

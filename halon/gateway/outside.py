@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 
-from halon.contracts.decision import MAX_SEAL, Verdict
+from halon.contracts.decision import Verdict
 from halon.contracts.incident import IncidentRow
 from halon.contracts.people import Method, Principal, Right
 from halon.contracts.run import STATUS_QUERY, Decide, OpenGate, RunStatus
 from halon.core.ids import incident_of
-from halon.errors import Conflict, NotFound, TransientError
+from halon.errors import Conflict, InvalidInput, NotFound, TransientError
 from halon.gateway.api.parts import Parts
 from halon.operations import decisions
 from halon.operations.answering import answering
@@ -108,10 +108,10 @@ class Outside:
         who = Principal(person=sent.person, method=sent.method)
         given = Decide(verdict=verdict, by=sent.person, comment=comment, plan=sent.plan, step=sent.step)
         parts = self._parts
-        decision = sealed(parts.sealer(), who, sent.run, given, parts.clock(), seal_id=sent.id)
-        if len(decision.seal) > MAX_SEAL:
-            detail = "The comment is too long for a decision: shorten it"
-            raise Ended(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "It was not taken", detail)
+        try:
+            decision = sealed(parts.sealer(), who, sent.run, given, parts.clock(), seal_id=sent.id)
+        except InvalidInput as error:
+            raise Ended(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", "It was not taken", str(error)) from error
         try:
             return await decisions.decide(parts.client, sent.incident, decision, run=sent.run)
         except Conflict as error:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from halon.clients.seals import Sealer
-from halon.contracts.decision import Seal
+from halon.contracts.decision import MAX_SEAL, Seal
 from halon.contracts.people import Principal
 from halon.contracts.run import Decide
 from halon.errors import InvalidInput
@@ -21,7 +21,7 @@ def sealed(sealer: Sealer, who: Principal, run: str, given: Decide, at: datetime
     `seal_id` counts once in a run; without it each seal is one of its own.
 
     Raises:
-        InvalidInput: it does not name its step and the whole digest of its plan.
+        InvalidInput: it does not name its step and the whole digest of its plan, or its comment is too long.
     """
     try:
         seal = Seal(
@@ -42,4 +42,7 @@ def sealed(sealer: Sealer, who: Principal, run: str, given: Decide, at: datetime
         raise InvalidInput(
             f"a decision to be sealed needs the whole plan digest and its step; wrong: {fields}"
         ) from error
-    return given.model_copy(update={"by": who.person, "seal": sealer.seal(seal)})
+    token = sealer.seal(seal)
+    if len(token) > MAX_SEAL:
+        raise InvalidInput("the comment is too long to be sealed with the decision: shorten it")
+    return given.model_copy(update={"by": who.person, "seal": token})
