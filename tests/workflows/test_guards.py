@@ -39,7 +39,7 @@ from halon.contracts.ledger import (
     Unlock,
 )
 from halon.contracts.outcome import Outcome
-from halon.contracts.run import INCIDENT_WORKFLOW
+from halon.contracts.run import INCIDENT_WORKFLOW, RunStatus
 from halon.settings import Settings
 
 OTHER = "blink-0000000000"
@@ -300,7 +300,9 @@ async def test_a_pause_of_a_playbook_holds_it_within_another(real_time_engine: E
 
 
 async def test_a_freeze_stops_a_change_of_its_target_whatever_the_playbooks_target(tmp_path: Path) -> None:
-    frozen = Settings.model_validate({"freeze": [{**everything_is_frozen(), "targets": ["lamp"]}]})
+    frozen = Settings.model_validate(
+        {"data_dir": tmp_path, "freeze": [{**everything_is_frozen(), "targets": ["lamp"]}]}
+    )
     async with running(tmp_path, await real_server(), frozen) as engine:
         result = await (await engine.fire(book([DIM, LOOK]), alert())).result()
         assert (result.outcome, engine.lamp.writes) == (Outcome.REFUSED, [])
@@ -343,7 +345,7 @@ def everything_is_frozen() -> dict[str, Any]:
 
 
 async def test_a_freeze_refuses_and_says_until_when(tmp_path: Path) -> None:
-    frozen = Settings.model_validate({"freeze": [everything_is_frozen()]})
+    frozen = Settings.model_validate({"data_dir": tmp_path, "freeze": [everything_is_frozen()]})
     async with running(tmp_path, await time_skipping_server(), frozen) as engine:
         result = await (await engine.fire(book([DIM, LOOK], **LOCKED), alert())).result()
         assert result.outcome is Outcome.REFUSED
@@ -352,7 +354,7 @@ async def test_a_freeze_refuses_and_says_until_when(tmp_path: Path) -> None:
 
 
 async def test_a_playbook_that_overrides_a_freeze_asks_a_person(tmp_path: Path) -> None:
-    frozen = Settings.model_validate({"freeze": [everything_is_frozen()]})
+    frozen = Settings.model_validate({"data_dir": tmp_path, "freeze": [everything_is_frozen()]})
     async with running(tmp_path, await real_server(), frozen) as engine:
         handle = await engine.fire(book([DIM, LOOK], guard={"freeze": "override"}), alert())
         status = await engine.waiting(FIRST)
@@ -367,7 +369,7 @@ async def test_no_playbook_can_loosen_the_policy(tmp_path: Path) -> None:
         {"name": "not to zero", "if": "${{ step.after.level == 0 }}", "deny": "a dark stage is dangerous"},
         {"name": "two people", "if": "${{ environment == 'production' }}", "require": {"quorum": 2}},
     ]
-    strict = Settings.model_validate({"policy": rules, "environment": "production"})
+    strict = Settings.model_validate({"data_dir": tmp_path, "policy": rules, "environment": "production"})
     async with running(tmp_path, await real_server(), strict) as engine:
         dark = {**DIM, "with": {"to": 0}}
         result = await (await engine.fire(book([dark, LOOK]), alert(2), group=OTHER)).result()
@@ -376,8 +378,13 @@ async def test_no_playbook_can_loosen_the_policy(tmp_path: Path) -> None:
 
         handle = await engine.fire(book([{"approve": {"quorum": 1}}, DIM, LOOK]), alert())
         await engine.waiting(FIRST)
-        await engine.signal(FIRST, "approve", {"by": "ana@example.com"})
-        status = await engine.waiting(FIRST)
+        await engine.run(FIRST).signal("approve", {"by": "ana@example.com"})
+
+        async def asked_about_the_change() -> RunStatus | None:
+            status = await engine.status(FIRST)
+            return status if status.gates and status.gates[0].step == "dim" else None
+
+        status = await until(asked_about_the_change)
         assert (status.gates[0].step, status.gates[0].quorum) == ("dim", 2)
         await engine.run(FIRST).signal("approve", {"by": "ana@example.com"})
         await engine.signal(FIRST, "approve", {"by": "ben@example.com"})
