@@ -101,19 +101,7 @@ class TemporalRuntime:
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Ask through an activity that stays in the worker: the answer is the same however often it asks."""
         granted_before, self._granted = self._granted, True
-        try:
-            admission: Admission = await workflow.execute_local_activity(
-                ADMIT,
-                request,
-                result_type=Admission,
-                schedule_to_close_timeout=ADMIT_WITHIN,
-                start_to_close_timeout=ADMIT_WITHIN,
-                retry_policy=_RETRY,
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from error
-            raise _failed(error) from error
+        admission = await _asked(ADMIT, request, Admission, ADMIT_WITHIN)
         self._granted = granted_before or bool(admission.reserved)
         fence = (admission.fence,) if admission.fence and admission.fence not in self._permit.fences else ()
         changed: dict[str, Any] = {"fences": (*self._permit.fences, *fence)}
@@ -182,20 +170,7 @@ class TemporalRuntime:
         """Ask the worker, which knows the people and their schedules. Runs from before there were any ask anyone."""
         if not workflow.patched("electorates"):
             return Electorate(anyone=True)
-        try:
-            found: Electorate = await workflow.execute_local_activity(
-                ELECTORATE,
-                request,
-                result_type=Electorate,
-                schedule_to_close_timeout=ELECTORATE_WITHIN,
-                start_to_close_timeout=ELECTORATE_WITHIN,
-                retry_policy=_RETRY,
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from error
-            raise _failed(error) from error
-        return found
+        return await _asked(ELECTORATE, request, Electorate, ELECTORATE_WITHIN)
 
     async def widen(self, gate: Gate) -> None:
         """Exchange the question on the desk, and show it."""
@@ -250,6 +225,24 @@ class TemporalRuntime:
                 raise asyncio.CancelledError from error
             raise _failed(error) from error
         return found
+
+
+async def _asked(name: str, request: Any, answer: type[T], within: timedelta) -> T:
+    """Ask the worker itself, by an activity that stays in it."""
+    try:
+        found: T = await workflow.execute_local_activity(
+            name,
+            request,
+            result_type=answer,
+            schedule_to_close_timeout=within,
+            start_to_close_timeout=within,
+            retry_policy=_RETRY,
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise asyncio.CancelledError from error
+        raise _failed(error) from error
+    return found
 
 
 def _failed(error: ActivityError) -> ActionFailed:

@@ -6,11 +6,12 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimeout
 from temporalio.exceptions import ApplicationError
 
-from halon.contracts.run import DECIDE_UPDATE, STATUS_QUERY, Decide, OpenGate, RunStatus
+from halon.contracts.run import DECIDE_UPDATE, Decide, OpenGate
 from halon.core.ids import group_of
 from halon.errors import Conflict, NotFound, TransientError
 from halon.operations.answering import answering
 from halon.operations.lookup import current_run, open_execution
+from halon.operations.showing import run_status
 
 PATIENCE = timedelta(seconds=8)
 """How long one waits for what is asked before a decision is made."""
@@ -35,7 +36,7 @@ async def asked(client: Client, run: str, step: str, plan: str) -> OpenGate:
     """
     try:
         async with answering(f"the run {run}", PATIENCE):
-            status: RunStatus = await client.get_workflow_handle(run).query(STATUS_QUERY, result_type=RunStatus)
+            status = await run_status(client, run)
     except NotFound as error:
         raise Conflict("nothing waits for a decision: no run is under way") from error
     gates = [one for one in status.gates if step in {"", one.step}]
