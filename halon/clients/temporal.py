@@ -38,6 +38,8 @@ _MEANINGS = {
     "InvalidMessage": _TLS_AT_ONE_SIDE,
     "http2 error": _TLS_AT_ONE_SIDE,
     "broken pipe": _TLS_AT_ONE_SIDE,
+    "BrokenPipe": _TLS_AT_ONE_SIDE,
+    "ConnectionReset": _TLS_AT_ONE_SIDE,
     "TimeoutExpired": "the connection is taken, but no answer comes",
 }
 """What the words of the SDK's transport, which are for its developers, mean to the one who wrote the address."""

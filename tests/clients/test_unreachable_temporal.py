@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from halon.clients.temporal import TemporalConfig, connect
+from halon.clients.temporal import TemporalConfig, connect, why_unreachable
 from halon.demo.cluster import DemoCluster
 from halon.errors import TransientError
 
@@ -55,3 +55,10 @@ async def test_a_certificate_that_nobody_vouches_for(secure: str) -> None:
 
 async def test_tls_at_one_side_only(secure: str) -> None:
     assert "only one side speaks TLS (`temporal.tls`)" in await why_not(secure)
+
+
+@pytest.mark.parametrize("kind", ["ConnectionReset", "BrokenPipe"])
+def test_a_peer_that_hangs_up_is_told_alike_however_soon_it_does(kind: str) -> None:
+    """When it does depends on the machine, and so do the words of the SDK."""
+    words = f'call error after connection: Status {{ message: "transport error", source: Io, Kind({kind}) }}'
+    assert "only one side speaks TLS (`temporal.tls`)" in why_unreachable(RuntimeError(words))
