@@ -7,9 +7,7 @@ from pydantic import StringConstraints, field_validator, model_validator
 
 from halon.contracts.base import Duration
 from halon.settings.credentials import SecretRef
-from halon.settings.section import Section
-
-HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+from halon.settings.section import HeaderName, Section
 
 
 class Hmac(Section):
