@@ -20,7 +20,7 @@ from kubernetes.aio import config as official_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from halon.contracts.base import Json
+from halon.contracts.base import Json, is_list, is_object
 from halon.errors import Conflict, Misconfigured, NotFound, PermanentError, PermissionDenied, TransientError
 
 MAX_ANSWER = 32 * 1024 * 1024
@@ -297,8 +297,8 @@ def _overtaken(said: str, details: dict[str, Any]) -> bool:
 def _causes(said: str, details: dict[str, Any]) -> str:
     """Give the causes in the server's words, which name the budget, or the message when there are none."""
     causes: Any = details.get("causes")
-    listed: list[Any] = causes if isinstance(causes, list) else []  # pyright: ignore[reportUnknownVariableType]  # raw JSON
-    texts = [str(one["message"]) for one in listed if isinstance(one, dict) and one.get("message")]  # pyright: ignore[reportUnknownArgumentType]  # raw JSON
+    listed: list[Any] = causes if is_list(causes) else []
+    texts = [str(one["message"]) for one in listed if is_object(one) and one.get("message")]
     return "; ".join(texts)[:MAX_MESSAGE] or said
 
 
