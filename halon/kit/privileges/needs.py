@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, cast, get_args, get_type_hints
 
 from halon.contracts.base import Json, is_list
 from halon.contracts.playbook import Playbook
@@ -87,8 +87,7 @@ def undo_actions(action: type[Action]) -> tuple[type[Change[Any]], ...]:
     """
     if not issubclass(action, Change) or not action.undoable:
         return ()
-    undo: Any = getattr(action, "undo")  # noqa: B009  # typed, it would be of a state that nobody knows
-    given: Any = get_type_hints(undo)["return"]
+    given: Any = get_type_hints(cast("Any", action).undo)["return"]
     options: tuple[Any, ...] = get_args(given) or (given,)
     return tuple(one for one in options if isinstance(one, type) and one is not NoUndo)
 
