@@ -45,7 +45,7 @@ test: setup  ## every test; ARGS='-k rollback' for some of them, WORKERS=0 for o
 crash: setup  ## kill -9 at seeded points of runs; SEEDS=7,8,9 chooses them
 	@HALON_CRASH_SEEDS=$(SEEDS) $(BIN)/pytest -v tests/e2e/test_crash.py $(ARGS)
 
-chaos: setup  ## kill -9 and a cut API under every shipped playbook; RUNS=20 SEED=7 for some of the runs
+chaos: setup  ## kill -9 and a cut API under the playbooks for Deployments; RUNS=20 SEED=7 for some of the runs
 	@$(BIN)/python tests/chaos/chaos.py --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 histories: setup  ## record histories of today's workflows into tests/histories/NAME, to be replayed for ever

@@ -29,9 +29,9 @@ def test_a_seed_draws_the_same_run_every_time_and_another_one_another() -> None:
     assert draw(7) != draw(8)
 
 
-def test_every_shipped_playbook_is_run() -> None:
-    shipped = {yaml.safe_load(file.read_text(encoding="utf-8"))["metadata"]["name"] for file in SHIPPED.glob("*.yaml")}
-    assert {script.playbook for script in SCRIPTS} == shipped == {CRASHLOOP, WEDGED, SUSPECT}
+def test_the_playbooks_that_change_deployments_are_run() -> None:
+    names = [yaml.safe_load(file.read_text(encoding="utf-8"))["metadata"]["name"] for file in SHIPPED]
+    assert set(names) == {script.playbook for script in SCRIPTS} == {CRASHLOOP, WEDGED, SUSPECT}
 
 
 def test_the_hurried_playbooks_do_what_the_shipped_ones_do(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_hurried_playbooks_do_what_the_shipped_ones_do(tmp_path: Path) -> No
         return playbook
 
     write_hurried(tmp_path)
-    for file in SHIPPED.glob("*.yaml"):
+    for file in SHIPPED:
         assert read(tmp_path / file.name) == read(file)
 
 
