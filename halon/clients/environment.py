@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from halon.clients.aws.api import AwsApi
 from halon.clients.credentials import Credentials
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
@@ -27,18 +28,19 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         for name, one in settings.kubernetes.clusters.items()
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
-    credentials = Credentials(settings.credentials)
+    aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
     chat = settings.slack
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        yield Env(on_call, kubernetes, prometheus, checker, notifier, *((slack,) if slack else ()), *more)
+        yield Env(on_call, kubernetes, aws, prometheus, checker, notifier, *((slack,) if slack else ()), *more)
     finally:
         if slack is not None:
             await slack.close()
         await on_call.close()
         await prometheus.close()
+        await aws.close()
         await kubernetes.close()
 
 
