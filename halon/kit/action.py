@@ -39,8 +39,12 @@ class Permission:
     verbs: tuple[str, ...]
     """Kubernetes verbs, or IAM actions such as `iam:UpdateAccessKey`."""
     resource: str
-    """Kubernetes `group/resource` such as `apps/deployments` (core is `/pods`), or an ARN pattern."""
+    """Kubernetes `group/resource` such as `apps/deployments` (core is `/pods`), or an ARN pattern in which `{field}`
+    stands for the action's parameter of that name, `{account}` and `{region}` among them: what a playbook leaves open
+    becomes `*`. For HTTP a path, or what the token must be allowed."""
     why: str = ""
+    scope: Literal["namespace", "cluster"] = "namespace"
+    """Kubernetes: `cluster` for what no namespace holds, such as nodes, and for lists over all namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ class Change(Action, Generic[StateT]):
     effect: ClassVar[Effect] = Effect.CHANGE
     undoable: ClassVar[bool] = True
     """False when `undo` gives NoUndo for every change; the linter then asks for what makes up for it."""
+    marks: ClassVar[bool] = True
+    """False when nothing is left that could carry the key of a finished change, as after a deletion: what is as planned
+    then counts as the run's own work."""
 
     async def observe(self, env: Env) -> StateT:
         """Look at what matters for this change. Read only."""

@@ -90,7 +90,8 @@ class Lifecycle:
             state = await change.observe(self._env)
             there, ours = change.owned(state), change.mark(state) == key
             if _same(there, plan.after):
-                who = "by an earlier attempt with the same key" if ours else "by somebody else"
+                ours = ours or not change.marks
+                who = _author(change, ours=ours)
                 return Applied(status="already", ours=ours, reason=f"{plan.summary}: done already, {who}")
             difference = _difference(expected=plan.after if ours else plan.before, there=there)
             if ours:
@@ -183,6 +184,12 @@ class Lifecycle:
         if not isinstance(action, Change):
             raise InvalidInput(f"{call.action} changes nothing: it is run, not planned and applied")
         return action  # pyright: ignore[reportUnknownVariableType]  # any state: only its own action reads it
+
+
+def _author(change: Change[Any], *, ours: bool) -> str:
+    if not change.marks:
+        return "by an earlier attempt or by somebody else"
+    return "by an earlier attempt with the same key" if ours else "by somebody else"
 
 
 def _params(change: Change[Any]) -> JsonObject:

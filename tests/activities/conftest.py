@@ -1,7 +1,9 @@
 """A real HTTP server on loopback, and a way to run a read action as the driver does."""
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from halon.kit.action import Action
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.kit.registry import Registry
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

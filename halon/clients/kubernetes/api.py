@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from halon.clients.kubernetes.connection import Call, ClusterConfig, Connection, Resource
-from halon.clients.kubernetes.objects import Autoscaler, Deployment, Event, Items, Pod, ReplicaSet, Thing, View, view
+from halon.clients.kubernetes.objects import (
+    Autoscaler,
+    Deployment,
+    Event,
+    Items,
+    Metadata,
+    Pod,
+    ReplicaSet,
+    Thing,
+    View,
+    view,
+)
 from halon.contracts.base import Json, JsonObject
-from halon.errors import Misconfigured, PermanentError
+from halon.errors import Conflict, Misconfigured, NotFound, PermanentError
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 REPLICA_SETS = Resource("apps", "v1", "replicasets")
@@ -27,7 +38,10 @@ _PAGE = 250
 MAX_ITEMS = 2000
 """Objects of one list; more of them are refused or cut off, as the call says."""
 
+_DRY_RUN = (("dryRun", "All"),)
+
 T = TypeVar("T", bound=View)
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +95,120 @@ class Cluster:
         """The cluster's name in the settings."""
         return self._connection.name
 
+    async def get(self, model: type[T], resource: Resource, namespace: str, name: str) -> T:
+        """Read an object; without a namespace, one of the cluster's own such as a node."""
+        return view(model, await self._connection.json(Call("get", resource, namespace, name)))
+
+    async def patch(
+        self, resource: Resource, seen: Metadata, operations: Sequence[JsonObject], *, dry_run: bool = False
+    ) -> JsonObject:
+        """Patch an object with a JSON patch, unless it changed since it was `seen`; with `dry_run` the server checks.
+
+        Raises:
+            Conflict: it changed since.
+        """
+        guard: JsonObject = {"op": "test", "path": "/metadata/resourceVersion", "value": seen.resource_version}
+        body: list[Json] = [guard, *operations]
+        query = _DRY_RUN if dry_run else ()
+        answer: JsonObject = await self._connection.json(
+            Call("patch", resource, seen.namespace, seen.name, query=query, body=body)
+        )
+        return answer
+
+    async def create(
+        self, resource: Resource, namespace: str, manifest: JsonObject, *, dry_run: bool = False
+    ) -> JsonObject:
+        """Create an object.
+
+        Raises:
+            Conflict: there is one of that name.
+        """
+        query = _DRY_RUN if dry_run else ()
+        answer: JsonObject = await self._connection.json(
+            Call("create", resource, namespace, query=query, body=manifest)
+        )
+        return answer
+
+    async def delete(
+        self,
+        resource: Resource,
+        seen: Metadata,
+        *,
+        propagation: Propagation = "Background",
+        grace: int | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        """Delete the object that was `seen`, and no other one of its name; `grace` are seconds that it has to end.
+
+        Raises:
+            Conflict: it is gone, or another one has its name.
+        """
+        options: JsonObject = {"preconditions": {"uid": seen.uid}, "propagationPolicy": propagation}
+        options |= {} if grace is None else {"gracePeriodSeconds": grace}
+        call = Call("delete", resource, seen.namespace, seen.name, query=_DRY_RUN if dry_run else (), body=options)
+        try:
+            await self._connection.json(call)
+        except NotFound as error:
+            raise Conflict(str(error)) from error
+
+    async def evict(self, seen: Metadata, *, dry_run: bool = False) -> None:
+        """Ask the pod that was `seen` to go, as far as disruption budgets allow it.
+
+        Raises:
+            Conflict: it is gone, or another one has its name.
+            TransientError: a budget does not allow it now; the message names the budget.
+        """
+        options: JsonObject = {"preconditions": {"uid": seen.uid}, "dryRun": ["All"] if dry_run else []}
+        body: JsonObject = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": seen.name, "namespace": seen.namespace},
+            "deleteOptions": options,
+        }
+        try:
+            await self._connection.json(Call("create", PODS, seen.namespace, seen.name, "eviction", body=body))
+        except NotFound as error:
+            raise Conflict(str(error)) from error
+
+    async def list(  # what the API itself takes
+        self,
+        model: type[T],
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        most: int | None = None,
+    ) -> tuple[T, ...]:
+        """Read a list in pages; without a namespace, over all of them.
+
+        Args:
+            model: what is read of each object.
+            resource: which objects.
+            namespace: whose.
+            labels: a label selector.
+            fields: a field selector, such as `spec.nodeName=node-1`.
+            most: at most so many. Without it, a list of more than 2,000 is an error, because part of it misleads.
+        """
+        bound = MAX_ITEMS if most is None else most
+        selectors = [(name, one) for name, one in (("labelSelector", labels), ("fieldSelector", fields)) if one]
+        found: list[Any] = []
+        following = ""
+        while True:
+            query = [("limit", str(min(_PAGE, bound - len(found) + 1))), *selectors]
+            query += [("continue", following)] if following else []
+            page = view(Items, await self._connection.json(Call("list", resource, namespace, query=query)))
+            found += page.items
+            following = page.following
+            if len(found) > bound and most is None:
+                where = f"in namespace {namespace}" if namespace else "in the cluster"
+                raise PermanentError(f"there are more than {bound} {resource.qualified} {where}")
+            if not following or len(found) >= bound:
+                return tuple(view(model, one) for one in found[:bound])
+
     async def deployment(self, namespace: str, name: str) -> Deployment:
         """Read a Deployment."""
-        return view(Deployment, await self._connection.json(Call("get", DEPLOYMENTS, namespace, name)))
+        return await self.get(Deployment, DEPLOYMENTS, namespace, name)
 
     async def patch_deployment(
         self, seen: Deployment, operations: Sequence[JsonObject], *, dry_run: bool = False
@@ -93,41 +218,35 @@ class Cluster:
         Raises:
             Conflict: it changed since.
         """
-        guard: JsonObject = {
-            "op": "test",
-            "path": "/metadata/resourceVersion",
-            "value": seen.metadata.resource_version,
-        }
-        body: list[Json] = [guard, *operations]
-        query = (("dryRun", "All"),) if dry_run else ()
-        call = Call("patch", DEPLOYMENTS, seen.metadata.namespace, seen.metadata.name, query=query, body=body)
-        return view(Deployment, await self._connection.json(call))
+        return view(Deployment, await self.patch(DEPLOYMENTS, seen.metadata, operations, dry_run=dry_run))
 
     async def replica_sets(self, deployment: Deployment) -> tuple[ReplicaSet, ...]:
         """Read the ReplicaSets that a Deployment controls."""
-        found = await self._list(ReplicaSet, REPLICA_SETS, deployment.metadata.namespace, str(deployment.spec.selector))
+        found = await self.list(
+            ReplicaSet, REPLICA_SETS, deployment.metadata.namespace, labels=str(deployment.spec.selector)
+        )
         uid = deployment.metadata.uid
         return tuple(one for one in found if one.metadata.controller is not None and one.metadata.controller.uid == uid)
 
     async def pods(self, namespace: str, selector: str, *, most: int) -> tuple[Pod, ...]:
         """Read at most so many pods of a selector."""
-        return await self._list(Pod, PODS, namespace, selector, most=most)
+        return await self.list(Pod, PODS, namespace, labels=selector, most=most)
 
     async def pod(self, namespace: str, name: str) -> Pod:
         """Read a pod."""
-        return view(Pod, await self._connection.json(Call("get", PODS, namespace, name)))
+        return await self.get(Pod, PODS, namespace, name)
 
     async def owner(self, namespace: str, kind: str, name: str) -> Thing:
         """Read the metadata of an owner, whose kind is one of `OWNERS`."""
-        return view(Thing, await self._connection.json(Call("get", OWNERS[kind], namespace, name)))
+        return await self.get(Thing, OWNERS[kind], namespace, name)
 
     async def autoscalers(self, namespace: str) -> tuple[Autoscaler, ...]:
         """Read the HorizontalPodAutoscalers of a namespace."""
-        return await self._list(Autoscaler, AUTOSCALERS, namespace)
+        return await self.list(Autoscaler, AUTOSCALERS, namespace)
 
     async def events(self, namespace: str, *, most: int) -> tuple[Event, ...]:
         """Read at most so many events of a namespace."""
-        return await self._list(Event, EVENTS, namespace, most=most)
+        return await self.list(Event, EVENTS, namespace, most=most)
 
     async def logs(self, pod: Pod, container: str, *, previous: bool, lines: int, most: int) -> bytes:
         """Read the last lines of a container's log, of the container before a restart when `previous`.
@@ -155,22 +274,3 @@ class Cluster:
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.close()
-
-    async def _list(
-        self, model: type[T], resource: Resource, namespace: str, selector: str = "", *, most: int | None = None
-    ) -> tuple[T, ...]:
-        """Read a list in pages; without `most`, a list of more than 2,000 is an error, because part of it misleads."""
-        bound = MAX_ITEMS if most is None else most
-        found: list[Any] = []
-        following = ""
-        while True:
-            query = [("limit", str(min(_PAGE, bound - len(found) + 1)))]
-            query += [("labelSelector", selector)] if selector else []
-            query += [("continue", following)] if following else []
-            page = view(Items, await self._connection.json(Call("list", resource, namespace, query=query)))
-            found += page.items
-            following = page.following
-            if len(found) > bound and most is None:
-                raise PermanentError(f"there are more than {bound} {resource.qualified} in namespace {namespace}")
-            if not following or len(found) >= bound:
-                return tuple(view(model, one) for one in found[:bound])

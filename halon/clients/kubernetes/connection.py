@@ -85,6 +85,7 @@ class Call:
     verb: Verb
     resource: Resource
     namespace: str
+    """Empty for what no namespace holds, and for a list over all of them."""
     name: str = ""
     subresource: str = ""
     query: Sequence[tuple[str, str]] = ()
@@ -93,14 +94,17 @@ class Call:
     @property
     def path(self) -> str:
         """Path of the URL."""
-        parts = ["namespaces", self.namespace, self.resource.plural, self.name, self.subresource]
+        space = ["namespaces", self.namespace] if self.namespace else []
+        parts = [*space, self.resource.plural, self.name, self.subresource]
         return "/".join([self.resource.root, *(quote(part, safe="") for part in parts if part)])
 
     @property
     def what(self) -> str:
         """What it is about, for errors: `deployments.apps shop/cart`."""
         kind = f"{self.resource.qualified}/{self.subresource}" if self.subresource else self.resource.qualified
-        return f"{kind} {self.namespace}/{self.name}" if self.name else f"{kind} in namespace {self.namespace}"
+        if not self.name:
+            return f"{kind} in namespace {self.namespace}" if self.namespace else f"{kind} of the cluster"
+        return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
 
 
 class Connection:
@@ -187,6 +191,9 @@ class Connection:
         headers = {"Accept": "application/json"} if call.subresource != "log" else {"Accept": "*/*"}
         if call.verb == "patch":
             headers["Content-Type"] = "application/json-patch+json"
+        if call.verb == "create":
+            headers["Content-Type"] = "application/json"
+        if call.verb in {"create", "patch"}:
             query += [("fieldManager", _FIELD_MANAGER), ("fieldValidation", "Strict")]
         method, url, headers, body, _ = await client.param_serialize(
             _METHODS[call.verb],
@@ -259,7 +266,8 @@ def _forbidden(where: str, call: Call, said: str) -> Exception:
         return ApiRefusal(f"{where} refuses to {call.verb} {call.what}: {said}")
     what = f"{call.resource.plural}/{call.subresource}" if call.subresource else call.resource.plural
     group = f"API group '{call.resource.group}'" if call.resource.group else "the core API group"
-    needed = f"'{call.verb}' on '{what}' in {group}, namespace {call.namespace}"
+    where_to = f"namespace {call.namespace}" if call.namespace else "for the whole cluster"
+    needed = f"'{call.verb}' on '{what}' in {group}, {where_to}"
     return PermissionDenied(f"{where}: Halon's credentials lack the permission {needed}")
 
 
