@@ -8,11 +8,13 @@ from halon.settings.credentials import Region
 from halon.settings.section import HttpUrl, Section
 
 MAX_ACCOUNTS = 200
-AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 RoleArn: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^arn:aws[a-z-]{0,20}:iam::\d{12}:role/[\w+=,.@/-]{1,512}$", max_length=600)
+    str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=600)
 ]
-ExternalId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[\w+=,.@:/-]{2,1224}$", max_length=1224)]
+ExternalId: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)
+]
 AccountName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 
 

@@ -5,6 +5,7 @@ AWS has thousands of error codes and no list of them, so most are told by how th
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -127,7 +128,7 @@ class Asked:
         return iam_action(self.service, self.operation)
 
 
-def answered(asked: Asked, response: dict[str, Any]) -> HalonError:
+def answered(asked: Asked, response: Mapping[str, Any]) -> HalonError:
     """Tell what an error is that AWS answered."""
     error: dict[str, Any] = response.get("Error") or {}
     meta: dict[str, Any] = response.get("ResponseMetadata") or {}

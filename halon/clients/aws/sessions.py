@@ -5,6 +5,7 @@ once and takes up to 70 ms, so it happens under a lock.
 """
 
 import threading
+from functools import cache
 from typing import Any
 
 from halon.settings.aws import AwsAccount
@@ -17,6 +18,22 @@ _SESSION_NAME = "halon"
 _GLOBAL = frozenset({"cloudfront", "globalaccelerator", "iam", "organizations", "route53", "sts"})
 _HOME = "us-east-1"
 """Where the services that have no region of their own are asked, when no other is named."""
+
+
+@cache
+def _models() -> Any:
+    """AWS's descriptions of its services, which are large and never change: read once for all accounts."""
+    from botocore.loaders import create_loader  # noqa: PLC0415  # half a second of imports
+
+    return create_loader()
+
+
+def _core() -> Any:
+    import botocore.session  # noqa: PLC0415
+
+    core: Any = botocore.session.get_session()
+    core.register_component("data_loader", _models())
+    return core
 
 
 class Session:
@@ -50,17 +67,16 @@ class Session:
             one.close()
 
     def _session(self, region: str) -> Any:
-        import boto3  # noqa: PLC0415  # half a second of imports
+        import boto3  # noqa: PLC0415
 
         if self._boto3 is None:
-            own: Any = boto3.session.Session()
+            own: Any = boto3.session.Session(botocore_session=_core())
             self._boto3 = own if self._settings.role is None else self._assumed(own, region)
         return self._boto3
 
     def _assumed(self, own: Any, region: str) -> Any:
         """Give a session with the role's credentials, which are renewed before they expire."""
         import boto3  # noqa: PLC0415
-        import botocore.session  # noqa: PLC0415
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials  # noqa: PLC0415
         from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
 
@@ -75,7 +91,7 @@ class Session:
 
         extra = {"RoleSessionName": _SESSION_NAME, **({"ExternalId": given.external_id} if given.external_id else {})}
         fetcher: Any = AssumeRoleCredentialFetcher(client, source, given.role or "", extra_args=extra)
-        core: Any = botocore.session.get_session()
+        core = _core()
         core._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001  # botocore has no other way in
         assumed: Any = boto3.session.Session(botocore_session=core, region_name=own.region_name)
         return assumed
