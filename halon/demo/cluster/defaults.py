@@ -88,15 +88,23 @@ def _replica_set(obj: Json) -> None:
 def _stateful_set(obj: Json) -> None:
     spec = ensure(obj, "spec")
     _fill(spec, replicas=1, podManagementPolicy="OrderedReady", revisionHistoryLimit=10)
-    _fill(ensure(spec, "updateStrategy"), type="RollingUpdate")
+    _fill(spec, persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"})
+    _strategy(spec, partition=0)
     _template(spec)
     _fill(ensure(obj, "status"), replicas=0, availableReplicas=0)
+
+
+def _strategy(spec: Json, **rolling: object) -> None:
+    strategy = ensure(spec, "updateStrategy")
+    _fill(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _fill(ensure(strategy, "rollingUpdate"), **rolling)
 
 
 def _daemon_set(obj: Json) -> None:
     spec = ensure(obj, "spec")
     _fill(spec, revisionHistoryLimit=10)
-    _fill(ensure(spec, "updateStrategy"), type="RollingUpdate")
+    _strategy(spec, maxSurge=0, maxUnavailable=1)
     _template(spec)
     _fill(
         ensure(obj, "status"), currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0
@@ -111,7 +119,8 @@ def _job_spec(spec: Json) -> None:
 def _job(obj: Json) -> None:
     spec = ensure(obj, "spec")
     _job_spec(spec)
-    mark = {"batch.kubernetes.io/controller-uid": uid_of(obj), "batch.kubernetes.io/job-name": name_of(obj)}
+    mark = {"controller-uid": uid_of(obj), "job-name": name_of(obj)}
+    mark |= {f"batch.kubernetes.io/{key}": value for key, value in mark.items()}
     if not spec.get("manualSelector") and "selector" not in spec:
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid_of(obj)}}
         ensure(spec, "template", "metadata", "labels").update(mark)

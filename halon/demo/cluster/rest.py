@@ -17,6 +17,7 @@ from halon.demo.cluster.journal import Entry, Journal
 from halon.demo.cluster.lists import format_of, list_objects, selected, selection
 from halon.demo.cluster.objects import Json, child, is_object, name_of, namespace_of, uid_of
 from halon.demo.cluster.patching import PatchKind, read_patch
+from halon.demo.cluster.resources import JOBS
 from halon.demo.cluster.status import FieldProblem, bad_request, invalid, method_not_allowed, success
 from halon.demo.cluster.subresources import evict, read_log, scale_of, write_scale
 from halon.demo.cluster.watching import watch
@@ -203,12 +204,14 @@ def _delete_options(call: Call, body: Json) -> WriteOptions:
 
 
 def _how_to_delete(call: Call, body: Json) -> HowToDelete:
+    """Read a client's wishes. A Job deleted without any leaves its pods behind, as ever since batch/v1 began."""
     grace = body.get("gracePeriodSeconds")
     if grace is None:
         grace = call.number("gracePeriodSeconds")
     if grace is not None and (not isinstance(grace, int) or grace < 0):
         raise bad_request("gracePeriodSeconds must be a number that is not negative")
-    propagation = body.get("propagationPolicy") or call.query.get("propagationPolicy") or "Background"
+    propagation = body.get("propagationPolicy") or call.query.get("propagationPolicy")
+    propagation = propagation or ("Orphan" if call.target.resource is JOBS else "Background")
     if body.get("orphanDependents"):
         propagation = "Orphan"
     if propagation not in {"Background", "Foreground", "Orphan"}:

@@ -27,7 +27,7 @@ def workload(kind: str, name: str, api_version: str = "apps/v1") -> Any:
 @pytest.mark.parametrize(
     ("manifest", "pod"),
     [
-        (workload("StatefulSet", "db"), "db-0"),
+        (workload("StatefulSet", "db"), "db-7"),
         (workload("DaemonSet", "agent"), "agent-x2xkp"),
         (workload("Job", "import", "batch/v1"), "import-x2xkp"),
     ],

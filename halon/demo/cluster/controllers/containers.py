@@ -6,6 +6,7 @@
 | `oomkill`      | the same, killed for its memory: exit code 137, reason `OOMKilled`  |
 | `missing`      | cannot be pulled: `ErrImagePull`, then `ImagePullBackOff`           |
 | `unready`      | runs, but never becomes ready                                       |
+| `done`         | exits with 0 soon after it has become ready                         |
 | anything else  | runs and becomes ready                                              |
 """
 
@@ -45,7 +46,8 @@ class Container:
 
     name: str
     image: str
-    restarts_always: bool
+    restart: str
+    """The pod's restartPolicy."""
     due: datetime | None
     phase: Phase = Phase.CREATING
     restarts: int = 0
@@ -71,6 +73,11 @@ class Container:
         """Whether its image is one that exits."""
         return "crash" in self.image or "oomkill" in self.image
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended for good, with exit code 0."""
+        return self.phase is Phase.ENDED and self.ended is not None and self.ended["exitCode"] == 0
+
     def step(self, now: datetime, timing: Timing) -> list[Notice]:
         """Take the step that is due."""
         if self.phase is Phase.CREATING and "missing" in self.image:
@@ -85,8 +92,9 @@ class Container:
         if self.phase is Phase.RUNNING and self.fails:
             return self._crash(now, timing)
         if self.phase is Phase.RUNNING:
-            self.phase, self.due = Phase.READY, None
-        return []
+            self.phase, self.due = Phase.READY, now + timing.ready if "done" in self.image else None
+            return []
+        return self._end(now, timing, code=0, reason="Completed") if self.phase is Phase.READY else []
 
     def _start(self, now: datetime, timing: Timing) -> list[Notice]:
         if self.phase is Phase.BACKING_OFF:
@@ -116,14 +124,19 @@ class Container:
     def _crash(self, now: datetime, timing: Timing) -> list[Notice]:
         killed = "oomkill" in self.image
         self.log.append((now, "allocating a cache of 64 GiB" if killed else "fatal: database refused the connection"))
+        code, reason = (137, "OOMKilled") if killed else (1, "Error")
+        return self._end(now, timing, code=code, reason=reason)
+
+    def _end(self, now: datetime, timing: Timing, *, code: int, reason: str) -> list[Notice]:
+        """End a run: for good, or to start again after a while, as the pod's restartPolicy says."""
         self.ended = {
-            "exitCode": 137 if killed else 1,
-            "reason": "OOMKilled" if killed else "Error",
+            "exitCode": code,
+            "reason": reason,
             "startedAt": timestamp(self.started or now),
             "finishedAt": timestamp(now),
             "containerID": self.identity,
         }
-        if not self.restarts_always:
+        if self.restart == "Never" or (self.restart == "OnFailure" and code == 0):
             self.phase, self.due = Phase.ENDED, None
             return []
         wait: timedelta = min(timing.backoff * 2 ** min(self.restarts, 16), timing.backoff_limit)

@@ -78,11 +78,11 @@ class Kubelet:
         self._addresses += 1
         high, low = divmod(self._addresses, 254)
         run = _Run(f"10.244.{high % 256}.{low + 1}", timestamp(now))
-        restarts = child(pod, "spec").get("restartPolicy") != "Never"
+        restart = str(child(pod, "spec").get("restartPolicy") or "Always")
         due = now + self._world.timing.start
         for spec in objects(pod, "spec", "containers"):
             name = str(spec.get("name"))
-            run.containers[name] = Container(name, str(spec.get("image")), restarts, due)
+            run.containers[name] = Container(name, str(spec.get("image")), restart, due)
         return run
 
     def _follow_images(self, pod: Json, run: _Run, now: datetime) -> bool:
@@ -134,7 +134,7 @@ class Kubelet:
 
     def _phase(self, containers: list[Container]) -> str:
         if all(container.phase is Phase.ENDED for container in containers):
-            return "Failed"
+            return "Succeeded" if all(container.succeeded for container in containers) else "Failed"
         return "Running" if all(container.started for container in containers) else "Pending"
 
     def log(self, pod: Json, container_name: str, *, previous: bool) -> list[tuple[datetime, str]]:

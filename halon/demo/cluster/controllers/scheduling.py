@@ -10,6 +10,7 @@ from halon.demo.cluster.objects import (
     ensure,
     is_deleting,
     labels_of,
+    name_of,
     objects,
     strings,
 )
@@ -17,10 +18,12 @@ from halon.demo.cluster.resources import NODES, PODS
 from halon.demo.cluster.world import World, set_condition
 
 _NAME = "default-scheduler"
+CORDONED = "node.kubernetes.io/unschedulable"
+NOT_READY = "node.kubernetes.io/not-ready"
 
 
 class Scheduler:
-    """Binds pods. Cordoned, unready and tainted nodes, and a pod's nodeSelector, are heeded; sizes are not."""
+    """Binds pods. Cordoned, unready and tainted nodes are heeded, and the nodes that a pod asks for; sizes are not."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -38,7 +41,7 @@ class Scheduler:
             if node in load:
                 load[node] += 1
         for pod in waiting:
-            fitting = [str(node["metadata"]["name"]) for node in world.store.items(NODES) if _fits(pod, node)]
+            fitting = [str(node["metadata"]["name"]) for node in world.store.items(NODES) if takes(node, pod)]
             if not fitting:
                 self._refuse(pod, len(load))
                 continue
@@ -68,16 +71,21 @@ class Scheduler:
         self._world.record(PODS, pod, "Warning", "FailedScheduling", message, _NAME)
 
 
-def _fits(pod: Json, node: Json) -> bool:
+def takes(node: Json, pod: Json) -> bool:
+    """Whether a node takes a pod: what it repels the pod must tolerate, and what the pod asks for it must have."""
     spec = child(node, "spec")
-    if spec.get("unschedulable") or condition_of(node, "Ready").get("status", "True") != "True":
-        return False
+    repels = [taint for taint in objects(spec, "taints") if taint.get("effect") in {"NoSchedule", "NoExecute"}]
+    repels += [{"key": CORDONED, "effect": "NoSchedule"}] if spec.get("unschedulable") else []
+    ready = condition_of(node, "Ready").get("status", "True") == "True"
+    repels += [] if ready else [{"key": NOT_READY, "effect": "NoExecute"}]
     tolerated = objects(pod, "spec", "tolerations")
-    for taint in objects(spec, "taints"):
-        if taint.get("effect") in {"NoSchedule", "NoExecute"} and not any(
-            _tolerates(item, taint) for item in tolerated
-        ):
-            return False
+    if not all(any(_tolerates(item, taint) for item in tolerated) for taint in repels):
+        return False
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    terms = objects(pod, "spec", "affinity", "nodeAffinity", required, "nodeSelectorTerms")
+    named = [field for term in terms for field in objects(term, "matchFields") if field.get("key") == "metadata.name"]
+    if named and not any(name_of(node) in field.get("values", []) for field in named):
+        return False
     return strings(pod, "spec", "nodeSelector").items() <= labels_of(node).items()
 
 
