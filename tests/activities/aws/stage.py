@@ -61,7 +61,7 @@ class Stage:
 async def stage(
     *actions: str, layers: Mapping[tuple[str, str], Layer] | None = None, more: tuple[object, ...] = ()
 ) -> AsyncIterator[Stage]:
-    """Open an AWS, and an environment with the permissions of these actions; `more` is what else the environment has."""
+    """Open an AWS, and an environment with the permissions of these actions and with `more`."""
     with emulated(layers) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in ANYWHERE.items():
             patch.setenv(name, value)
