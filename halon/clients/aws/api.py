@@ -62,7 +62,7 @@ class Account:
         self._identity: dict[str, str] = {}
         self._asking = asyncio.Lock()
 
-    async def call(self, service: str, operation: str, *, region: str = "", **params: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, *, region: str = "", **params: Any) -> dict[str, Any]:
         """Make one call, one attempt.
 
         Args:
@@ -84,7 +84,7 @@ class Account:
         return await self._once(service, operation, region, params)
 
     async def pages(
-        self, service: str, operation: str, key: str, *, region: str = "", most: int = MAX_ITEMS, **params: Any
+        self, service: str, operation: str, key: str, /, *, region: str = "", most: int = MAX_ITEMS, **params: Any
     ) -> list[dict[str, Any]]:
         """Read a list, however many pages it has.
 
@@ -161,6 +161,7 @@ class Account:
 
         def run() -> T:
             from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+            from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
             name = operation
             try:
@@ -172,7 +173,7 @@ class Account:
                 raise answered(
                     Asked(self.name, service, error.operation_name or name, chosen), error.response
                 ) from error
-            except BotoCoreError as error:
+            except (BotoCoreError, ResponseParserError) as error:
                 raise unanswered(Asked(self.name, service, name, chosen), error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
