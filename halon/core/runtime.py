@@ -151,6 +151,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def foresee(self, step: str, approve: Approve, plans: Sequence[Plan]) -> None:
+        """Hear of a question that a dry run does not put. Never fails and never waits."""
+        ...
+
     async def ask(self, gate: Gate) -> None:
         """Show the question to people. Returns once it is shown; decisions come through `decision`."""
         ...

@@ -19,6 +19,7 @@ from halon.contracts.outcome import RunResult
 from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
+from halon.contracts.steps import Approve
 from halon.core.approval import addressed
 from halon.core.interpreter import interpret
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
@@ -256,6 +257,9 @@ class VirtualRuntime:
     async def widen(self, gate: Gate) -> None:
         """Put the question to more people."""
         self._places[gate.step].gate = gate
+
+    def foresee(self, step: str, approve: Approve, plans: Sequence[Plan]) -> None:
+        """Nobody asks what a dry run on the virtual clock would ask."""
 
     async def ask(self, gate: Gate) -> None:
         """Open the question, and let people think about it."""
