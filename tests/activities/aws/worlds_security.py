@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from emulator import Answer, Call
+from emulator import ACCOUNT, REGION, Answer, Call
 from stage import stage
 from world import Opening, World
 
@@ -92,9 +92,52 @@ async def denied(params: JsonObject) -> AsyncIterator[World]:
         yield here.world("aws.attach_deny_policy", {"kind": "user", "name": "deployer", **params}, drift)
 
 
+@asynccontextmanager
+async def public(params: JsonObject) -> AsyncIterator[World]:
+    """A bucket, or an account, of which somebody else blocks a part meanwhile."""
+    async with stage("aws.block_public_access") as here:
+        s3 = here.aws.admin("s3")
+        s3.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
+        part = {"BlockPublicAcls": True}
+
+        def drift() -> None:
+            if params:
+                s3.put_public_access_block(Bucket="uploads", PublicAccessBlockConfiguration=part)
+                return
+            whole = here.aws.admin("s3control")
+            whole.put_public_access_block(AccountId=ACCOUNT, PublicAccessBlockConfiguration=part)
+
+        yield here.world("aws.block_public_access", params, drift)
+
+
+SOMEBODYS = """{
+  "Version": "2012-10-17", "Statement": {"Sid": "web", "Effect": "Allow",
+    "Principal": "*",  "Action": "s3:GetObject", "Resource": "arn:aws:s3:::exports/*"}
+}"""
+
+
+@asynccontextmanager
+async def guarded() -> AsyncIterator[World]:
+    """A bucket with somebody's policy, to which another run adds a statement of Halon's meanwhile."""
+    async with stage("aws.deny_bucket_access") as here:
+        s3 = here.aws.admin("s3")
+        s3.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_policy(Bucket="exports", Policy=SOMEBODYS)
+
+        def drift() -> None:
+            condition = {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/x"}}
+            theirs = {**DENY_BY_US, "Resource": "arn:aws:s3:::exports/*", "Principal": "*", "Condition": condition}
+            s3.put_bucket_policy(Bucket="exports", Policy=policy(theirs))
+
+        params: JsonObject = {"bucket": "exports", "spare": ["arn:aws:iam::123456789012:role/forensics"]}
+        yield here.world("aws.deny_bucket_access", params, drift)
+
+
 WORLDS: dict[str, Opening] = {
     "aws.deactivate_access_key": access_key,
     "aws.disable_console_login": console_login,
     "aws.revoke_role_sessions": sessions,
     "aws.attach_deny_policy": functools.partial(denied, {}),
+    "aws.block_public_access": functools.partial(public, {"bucket": "uploads"}),
+    "aws.deny_bucket_access": guarded,
 }
