@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from activities.aws._account import AccountName, Region, account_of, target
+from activities.aws._account import AccountName, Region, account_of, section, target
 from activities.aws._bucket import ALL, BUCKET, NO_POLICY, NOTHING_BLOCKED, BucketName, parsed, read_policy
 from halon.clients.aws.api import Account
 from halon.clients.aws.failures import AwsNotFound
@@ -93,19 +93,19 @@ class GetBucket(Read[Bucket]):
         """Ask S3, question by question: what was never set is not there."""
         account, where = account_of(env, self.account), {"Bucket": self.bucket, "region": self.region}
         location = await account.call("s3", "get_bucket_location", **where)
-        found = {name: await _ask(account, question, where) for name, question in _QUESTIONS.items()}
-        rules = (found["encryption"] or {}).get("Rules") or [{}]
+        found: dict[str, Any] = {name: await _ask(account, question, where) for name, question in _QUESTIONS.items()}
+        rules: list[dict[str, Any]] = section(found, "encryption").get("Rules") or [{}]
         return Bucket(
             name=self.bucket,
             region=str(location.get("LocationConstraint") or "us-east-1"),
-            blocked=tuple(one for one in ALL if (found["blocked"] or {}).get(one)),
-            public_by_policy=bool((found["status"] or {}).get("IsPublic")),
+            blocked=tuple(one for one in ALL if section(found, "blocked").get(one)),
+            public_by_policy=bool(section(found, "status").get("IsPublic")),
             public_by_acl=any(one["Grantee"].get("URI") in _EVERYBODY for one in found["grants"] or ()),
             statements=len(parsed(await read_policy(account, self.bucket, self.region)).statements),
             versioning=found["versioning"] or "Off",
-            object_lock=(found["lock"] or {}).get("ObjectLockEnabled") == "Enabled",
-            encrypted_with=str(rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "")),
-            logs_to=str((found["log"] or {}).get("TargetBucket", "")),
+            object_lock=section(found, "lock").get("ObjectLockEnabled") == "Enabled",
+            encrypted_with=str(section(rules[0], "ApplyServerSideEncryptionByDefault").get("SSEAlgorithm", "")),
+            logs_to=str(section(found, "log").get("TargetBucket", "")),
             tags={str(one["Key"]): str(one["Value"]) for one in found["tags"] or ()},
         )
 

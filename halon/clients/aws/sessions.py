@@ -126,6 +126,6 @@ def same_host(endpoint: str) -> Any:
     host = urlsplit(endpoint).netloc
 
     def settle(request: Any, **_: Any) -> None:
-        request.url = urlsplit(request.url)._replace(netloc=host).geturl()
+        request.url = urlsplit(str(request.url))._replace(netloc=host).geturl()
 
     return settle

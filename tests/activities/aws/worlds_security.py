@@ -12,6 +12,8 @@ from world import Opening, World
 
 from halon.contracts.base import JsonObject
 
+IMAGE = "ami-03cf127a"
+"""One of those that moto brings along."""
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 DENY_BY_US = {"Sid": "Halon0x6f74686572", "Effect": "Deny", "Action": "*", "Resource": "*"}
 
@@ -133,6 +135,80 @@ async def guarded() -> AsyncIterator[World]:
         yield here.world("aws.deny_bucket_access", params, drift)
 
 
+def launched(ec2: Any) -> tuple[str, str]:
+    """Start an instance in the default VPC; gives its id and the VPC's."""
+    (one,) = ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, InstanceType="t3.micro")["Instances"]
+    return one["InstanceId"], one["VpcId"]
+
+
+@asynccontextmanager
+async def isolated() -> AsyncIterator[World]:
+    """An instance with two interfaces, of which somebody changes the groups of one meanwhile."""
+    async with stage("aws.isolate_instance") as here:
+        ec2 = here.aws.admin("ec2")
+        name, vpc = launched(ec2)
+        (one,) = ec2.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"]
+        second = ec2.create_network_interface(SubnetId=one["SubnetId"])["NetworkInterface"]["NetworkInterfaceId"]
+        ec2.attach_network_interface(DeviceIndex=1, InstanceId=name, NetworkInterfaceId=second)
+        web = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+
+        def drift() -> None:
+            ec2.modify_network_interface_attribute(NetworkInterfaceId=second, Groups=[web])
+
+        yield here.world("aws.isolate_instance", {"instance": name}, drift)
+
+
+@asynccontextmanager
+async def stopped() -> AsyncIterator[World]:
+    """An instance that runs, and is terminated meanwhile."""
+    async with stage("aws.stop_instance") as here:
+        ec2 = here.aws.admin("ec2")
+        name, _ = launched(ec2)
+
+        def drift() -> None:
+            ec2.terminate_instances(InstanceIds=[name])
+
+        yield here.world("aws.stop_instance", {"instance": name}, drift)
+
+
+@asynccontextmanager
+async def snapshots() -> AsyncIterator[World]:
+    """An instance, of which another run takes snapshots meanwhile."""
+    async with stage("aws.snapshot_volumes") as here:
+        ec2 = here.aws.admin("ec2")
+        name, _ = launched(ec2)
+
+        def drift() -> None:
+            tags = [
+                {"Key": "halon:instance", "Value": name},
+                {"Key": "halon:number", "Value": "7"},
+                {"Key": "halon:key", "Value": "other"},
+            ]
+            ec2.create_snapshots(
+                InstanceSpecification={"InstanceId": name},
+                TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}],
+            )
+
+        yield here.world("aws.snapshot_volumes", {"instance": name}, drift)
+
+
+@asynccontextmanager
+async def ingress() -> AsyncIterator[World]:
+    """A group that lets the world in on a port, to which somebody adds a rule meanwhile."""
+    async with stage("aws.revoke_ingress") as here:
+        ec2 = here.aws.admin("ec2")
+        group = ec2.create_security_group(GroupName="web", Description="web")["GroupId"]
+        ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+        world = [{"CidrIp": "0.0.0.0/0", "Description": "for now"}, {"CidrIp": "10.0.0.0/8"}]
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**ssh, "IpRanges": world}])
+
+        def drift() -> None:
+            everything = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everything])
+
+        yield here.world("aws.revoke_ingress", {"group": group, "port": 22}, drift)
+
+
 WORLDS: dict[str, Opening] = {
     "aws.deactivate_access_key": access_key,
     "aws.disable_console_login": console_login,
@@ -140,4 +216,8 @@ WORLDS: dict[str, Opening] = {
     "aws.attach_deny_policy": functools.partial(denied, {}),
     "aws.block_public_access": functools.partial(public, {"bucket": "uploads"}),
     "aws.deny_bucket_access": guarded,
+    "aws.isolate_instance": isolated,
+    "aws.stop_instance": stopped,
+    "aws.snapshot_volumes": snapshots,
+    "aws.revoke_ingress": ingress,
 }
