@@ -194,7 +194,6 @@ def mermaid(playbook: Playbook, actions: ActionSchemas) -> str:
     refused = [_Way(box, "refused")]
     ways = chart.block(playbook.steps, ways)
     failing, chart.failing = chart.failing, []
-    done = chart.box("done", "end")
     if failing:
         back = chart.box("put back what was changed, in reverse order")
         chart.join(failing, back, "-.->")
@@ -202,11 +201,10 @@ def mermaid(playbook: Playbook, actions: ActionSchemas) -> str:
     ended = chart.block(playbook.on_failure or (), refused, "on_failure")
     ended += chart.failing
     if playbook.finally_:
-        last = chart.block(playbook.finally_, [*ways, *ended, *chart.stops], "finally")
-        chart.join(last, done)
-    else:
-        chart.join(ways, done)
-        chart.join(ended, chart.box("ends without success", "end"))
+        ways, ended = chart.block(playbook.finally_, [*ways, *ended, *chart.stops], "finally"), []
+    for last, text in ((ways, "done"), (ended, "ends without success")):
+        if last:
+            chart.join(last, chart.box(text, "end"))
     return "\n".join(["flowchart TD", *chart.lines]) + "\n"
 
 

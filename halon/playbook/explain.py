@@ -37,6 +37,7 @@ def explain(playbook: Playbook, library: Mapping[str, Playbook], actions: Action
     """Say what a playbook does. `library` holds the playbooks that it may call."""
     about = playbook.metadata
     sentences = Sentences(actions, library)
+    changing = bool(_changing(playbook, actions)) or any(walk_playbooks(playbook.steps))
     sections = (
         Section("When it acts", tuple(_when(playbook.trigger))),
         Section("What it acts on", tuple(_what(playbook, sentences))),
@@ -44,8 +45,8 @@ def explain(playbook: Playbook, library: Mapping[str, Playbook], actions: Action
         Section("What it does", tuple(sentences.steps(playbook.steps))),
         Section("Who is asked", tuple(_asked(playbook.steps))),
         Section("What it changes, and how that is undone", tuple(_changes(playbook, actions))),
-        Section("How it knows that it helped", tuple(_verified(playbook.steps))),
-        Section("When it fails, or is cancelled", tuple(_failing(playbook, sentences))),
+        Section("How it knows that it helped", tuple(_verified(playbook, changing))),
+        Section("When it fails, or is cancelled", tuple(_failing(playbook, sentences, changing))),
         Section("What its tests show", tuple(Line(0, test.name) for test in playbook.tests)),
     )
     return Explanation(
@@ -161,14 +162,19 @@ def _escalated(approve: Approve) -> Iterator[Line]:
         yield Line(1, "also whoever started the run by hand")
 
 
-def _changes(playbook: Playbook, actions: ActionSchemas) -> Iterator[Line]:
+def _changing(playbook: Playbook, actions: ActionSchemas) -> list[tuple[str, UsesStep]]:
+    """The steps that change something, with their paths."""
     blocks = [("", playbook.steps), ("on_failure", playbook.on_failure), ("finally", playbook.finally_)]
-    changing = [
+    return [
         (path, step)
         for prefix, steps in blocks
         for path, step in walk(steps or (), prefix)
         if isinstance(step, UsesStep) and step.uses in actions and actions[step.uses].changes
     ]
+
+
+def _changes(playbook: Playbook, actions: ActionSchemas) -> Iterator[Line]:
+    changing = _changing(playbook, actions)
     for path, step in changing:
         action = actions[step.uses]
         how = "destroys" if action.effect.value == "destroy" else "changes"
@@ -182,6 +188,8 @@ def _changes(playbook: Playbook, actions: ActionSchemas) -> Iterator[Line]:
             back = "cannot be taken back"
         lease = f"; only for {format_duration(step.expires)}, then it is taken back in any case" if step.expires else ""
         yield Line(0, f"{code(path)} {how} by {code(step.uses)}: {back}{lease}")
+    for name in walk_playbooks(playbook.steps):
+        yield Line(0, f"What playbook {code(name)} changes, which has its own guards")
     if not changing and not any(walk_playbooks(playbook.steps)):
         yield Line(0, "Nothing: it only looks, and tells people")
 
@@ -194,27 +202,28 @@ def walk_playbooks(steps: Steps) -> Iterator[str]:
             yield name
 
 
-def _verified(steps: Steps) -> Iterator[Line]:
-    found = [(path, step) for path, step in walk(steps) if isinstance(step, VerifyStep)]
+def _verified(playbook: Playbook, changing: bool) -> Iterator[Line]:  # noqa: FBT001  # a plain yes or no
+    found = [(path, step) for path, step in walk(playbook.steps) if isinstance(step, VerifyStep)]
     for path, step in found:
         hold = f", and stays so for {format_duration(step.hold)}" if step.hold else ""
         yield Line(0, f"At {code(path)}: {code(step.until)} within {format_duration(step.within)}{hold}")
     if found:
         yield Line(0, "No data is not success: without data the outcome is `unverified`")
-    else:
+    elif changing:
         yield Line(0, "It does not verify anything: after a change the outcome is `unverified` at best")
 
 
-def _failing(playbook: Playbook, sentences: Sentences) -> Iterator[Line]:
-    yield Line(
-        0, "What was changed is put back in reverse order; what cannot be is told to a person, and keeps the lock"
-    )
-    if playbook.on_resolved == "end" and playbook.trigger is not None:
+def _failing(playbook: Playbook, sentences: Sentences, changing: bool) -> Iterator[Line]:  # noqa: FBT001  # as above
+    if changing:
+        back = "What was changed is put back in reverse order"
+        yield Line(0, f"{back}; what cannot be keeps the lock until a person has looked")
+    asks = any(step.approve is not None for _, step in walk(playbook.steps))
+    if asks and playbook.on_resolved == "end" and playbook.trigger is not None:
         yield Line(
             0, "When the alert clears before anybody has decided, and nothing was changed, it ends as `resolved`"
         )
     if playbook.on_failure:
-        yield Line(0, "Then, unless people denied or cancelled it:")
+        yield Line(0, "Then, unless people denied or cancelled it:" if changing else "Unless it was cancelled:")
         yield from sentences.steps(playbook.on_failure, depth=1, prefix="on_failure")
     if playbook.finally_:
         yield Line(0, "At the end, however it ended:")

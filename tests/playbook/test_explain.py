@@ -157,7 +157,8 @@ def test_every_part_is_told(found: Explanation, title: str, said: str) -> None:
 
 def test_changes_are_told_with_their_way_back(found: Explanation) -> None:
     changes = next(one for one in found.sections if one.title.startswith("What it changes"))
-    restart, more = (line.text for line in changes.lines)
+    restart, more, other = (line.text for line in changes.lines)
+    assert other == "What playbook `scale-down-suspect` changes, which has its own guards"
     assert restart == "`restart` changes by `kubernetes.restart_deployment`: never taken back, as the playbook says"
     back = "taken back to what was there before, when the run fails; only for 2h, then it is taken back in any case"
     assert more == f"`more` changes by `kubernetes.scale_deployment`: {back}"
