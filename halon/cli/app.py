@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
 from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
+from halon.cli.backtest import run_backtest
 from halon.cli.coverage import show_coverage
 from halon.cli.demo import demo
 from halon.cli.explain import explain
@@ -116,6 +117,7 @@ app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
 app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
 app.command("simulate", rich_help_panel=_WRITING)(show_simulation)
+app.command("backtest", rich_help_panel=_WRITING)(run_backtest)
 
 
 def main() -> NoReturn:

@@ -11,7 +11,7 @@ from halon.cli.app import app, execute
 COMMANDS = {
     "demo", "up", "setup", "worker", "gateway",
     "incidents", "show", "approve", "deny", "cancel", "run",
-    "new", "explain", "lint", "test", "schema", "coverage", "simulate",
+    "new", "explain", "lint", "test", "schema", "coverage", "simulate", "backtest",
 }  # fmt: skip
 
 
