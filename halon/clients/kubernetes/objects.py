@@ -280,6 +280,10 @@ class Autoscaler(View):
         owner = next((one for one in self.metadata.owner_references if one.kind == "ScaledObject"), None)
         return owner.name if owner else self.metadata.labels.get("scaledobject.keda.sh/name", "")
 
+    def scales(self, kind: str, name: str) -> bool:
+        """Whether it is for the workload of this kind and name in its namespace."""
+        return (self.spec.scale_target_ref.kind, self.spec.scale_target_ref.name) == (kind, name)
+
 
 class Involved(View):
     """What an event is about."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from world import REGISTRY, World
@@ -10,10 +11,16 @@ from world import REGISTRY, World
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.contracts.base import JsonObject
-from halon.demo.cluster import DemoCluster, Fault, FaultKind, Rule
+from halon.demo.cluster import DemoCluster, Fault, FaultKind, Rule, Timing
 from halon.kit.env import Env
 
 FOR_EVER = 10_000
+FAST = Timing(
+    tick=timedelta(milliseconds=5),
+    start=timedelta(milliseconds=10),
+    ready=timedelta(milliseconds=10),
+    stop=timedelta(milliseconds=10),
+)
 WRITES = "PATCH|PUT|POST|DELETE"
 WRITING = Rule(verbs=frozenset({"create", "patch", "update", "delete"}))
 Make: TypeAlias = Callable[[Callable[[], Awaitable[None]]], World]
@@ -27,7 +34,7 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
         for one in REGISTRY.action(action).permissions
         for group, _, resource in [one.resource.partition("/")]
     ]
-    async with DemoCluster() as cluster:
+    async with DemoCluster(timing=FAST) as cluster:
         token = cluster.add_token(user="halon", allow=allow)
         kubeconfig = cluster.kubeconfig_for(token)
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=kubeconfig)}))
