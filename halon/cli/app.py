@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
 from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
+from halon.cli.coverage import show_coverage
 from halon.cli.demo import demo
 from halon.cli.invocation import Invocation
 from halon.cli.options import flag
@@ -106,6 +107,7 @@ app.add_typer(token.app, name="token", rich_help_panel=_RUNNING)
 app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
+app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
 
 
 def main() -> NoReturn:

@@ -5,23 +5,29 @@ process down on deep nesting, keeps the last of two equal keys without a word, a
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from halon.documents.scalars import aligned, plain_scalar
-from halon.errors import InvalidInput
+from halon.documents.document import Document, DocumentError, Node, Position, Problem
+from halon.documents.scalars import plain_scalar
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_PROBLEMS = 100
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Keys and indices from the top of a document to a value."""
+
+class Limits(NamedTuple):
+    """How much one file may hold."""
+
+    bytes: int = MAX_BYTES
+    nodes: int = MAX_NODES
+    documents: int = 1
+
+
+_ONE_DOCUMENT = Limits()
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, lone surrogates, and marks that change the order in which text is shown to who approves it."""
@@ -33,130 +39,6 @@ class _Mark(Protocol):
     index: int
     line: int
     column: int
-
-
-class Position(NamedTuple):
-    """A place in a file. Lines and columns count from 1, columns in characters."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong at a place. `message` is one sentence that says what was expected or how to mend it."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    code: str
-    """Machine word, such as `duplicate_key`."""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
-
-
-class DocumentError(InvalidInput):
-    """A file cannot be read. `found` has its problems by position; `problems` are the same as lines of text."""
-
-    def __init__(self, file: str, found: Sequence[Problem]) -> None:
-        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
-        super().__init__(f"{file} has {count}", [str(problem) for problem in found])
-        self.found = tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A `# comment`, without its sign, and where the sign stands."""
-
-    position: Position
-    text: str
-
-
-@dataclass(slots=True)
-class Node:
-    """Where a value stands. `fields` holds the children of a mapping with the node of each key, `items` of a list."""
-
-    line: int
-    column: int
-    start: int
-    end: int
-    """Slice of the text, in characters."""
-    style: str = ""
-    """How a scalar is written: empty for plain, otherwise its sign."""
-    fields: "dict[str, tuple[Node, Node]] | None" = None
-    items: "list[Node] | None" = None
-
-    @property
-    def position(self) -> Position:
-        """Made when it is asked for: a file has thousands of nodes, and problems with a few of them."""
-        return Position(self.line, self.column)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file's value as plain JSON, and where each part of it stands."""
-
-    file: str
-    text: str = field(repr=False)
-    value: Any
-    root: Node | None = field(repr=False)
-
-    def position(self, path: Path) -> Position:
-        """Where the value at `path` stands. A path that leads nowhere gives the last part of it that exists."""
-        return self._find(path)[1].position
-
-    def key_position(self, path: Path) -> Position:
-        """Where the key that `path` ends with stands; for an item of a list, the item."""
-        return self._find(path)[0].position
-
-    def locate(self, path: Path, offset: int) -> Position:
-        """Where the character at `offset` of the text at `path` stands in the file, whatever way it is quoted."""
-        node = self._find(path)[1]
-        value: Any = self.value
-        try:
-            for part in path:
-                value = value[part]
-        except (LookupError, TypeError):
-            return node.position
-        if not isinstance(value, str) or node.fields is not None or node.items is not None:
-            return node.position
-        index = aligned(self.text, (node.start, node.end), node.style, value[:offset])
-        before = self.text[node.start : index]
-        line = node.position.line + before.count("\n")
-        if "\n" in before:
-            return Position(line, len(before) - before.rindex("\n"))
-        return Position(line, node.position.column + len(before))
-
-    def comments(self) -> Iterator[Comment]:
-        """Every comment. A `#` inside text is none."""
-        if self.root is None:
-            return
-        spans = sorted(_scalars(self.root))
-        begins = [begin for begin, _ in spans]
-        start = 0
-        for number, line in enumerate(self.text.split("\n"), 1):
-            for match in re.finditer(r"(?:^|(?<=[ \t]))#", line):
-                index = start + match.start()
-                last = bisect_right(begins, index) - 1
-                if last < 0 or index >= spans[last][1]:
-                    yield Comment(Position(number, match.start() + 1), line[match.end() :].strip())
-                    break
-            start += len(line) + 1
-
-    def _find(self, path: Path) -> tuple[Node, Node]:
-        nowhere = Node(1, 1, 0, 0)
-        node = self.root or nowhere
-        key = node
-        for part in path:
-            if node.fields is not None and isinstance(part, str) and part in node.fields:
-                key, node = node.fields[part]
-            elif node.items is not None and isinstance(part, int) and 0 <= part < len(node.items):
-                key = node = node.items[part]
-            else:
-                break
-        return key, node
 
 
 def parse(text: str | bytes, file: str) -> Document:
@@ -173,7 +55,16 @@ def parse(text: str | bytes, file: str) -> Document:
 
 def read(text: str | bytes, file: str) -> tuple[Document | None, list[Problem]]:
     """Read a file's text as far as possible. Without a document there is at least one problem."""
-    return _Reader(file).read(text)
+    documents, problems = read_stream(text, file, _ONE_DOCUMENT)
+    return documents[0] if documents else None, problems
+
+
+def read_stream(text: str | bytes, file: str, limits: Limits) -> tuple[list[Document], list[Problem]]:
+    """Read a file of several documents as far as possible; an empty one holds a document whose value is null.
+
+    Documents that end before a problem which stops the reading are given all the same.
+    """
+    return _Reader(file, limits).read(text)
 
 
 class _Fatal(Exception):  # noqa: N818  # stops the reading of one file; never leaves this module
@@ -181,17 +72,18 @@ class _Fatal(Exception):  # noqa: N818  # stops the reading of one file; never l
 
 
 class _Reader:
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, limits: Limits) -> None:
         self._file = file
+        self._limits = limits
         self._problems: list[Problem] = []
+        self._built: list[tuple[Any, Node | None]] = []
 
-    def read(self, text: str | bytes) -> tuple[Document | None, list[Problem]]:
-        document: Document | None = None
+    def read(self, text: str | bytes) -> tuple[list[Document], list[Problem]]:
         plain = ""
         try:
             plain = self._decoded(text)
-            value, root = self._build(plain)
-            document = Document(self._file, plain, value, root)
+            self._build(plain)
+            self._built = self._built or [(None, None)]
         except _Fatal:
             pass
         except yaml.MarkedYAMLError as error:
@@ -200,7 +92,8 @@ class _Reader:
             self._note(where, f"not YAML: {_syntax(error, plain, where)}", "syntax")
         except (yaml.YAMLError, UnicodeError) as error:
             self._note(Position(1, 1), f"not YAML: {str(error).splitlines()[0]}", "syntax")
-        return document, sorted(self._problems, key=lambda one: (one.line, one.column))
+        documents = [Document(self._file, plain, value, root) for value, root in self._built]
+        return documents, sorted(self._problems, key=lambda one: (one.line, one.column))
 
     def _decoded(self, text: str | bytes) -> str:
         plain = (self._from_bytes(text) if isinstance(text, bytes) else text).removeprefix("\ufeff")
@@ -209,12 +102,12 @@ class _Reader:
             index = bad.start()
             where = Position(plain.count("\n", 0, index) + 1, index - plain.rfind("\n", 0, index))
             raise self._fatal(where, f"forbidden character U+{ord(bad.group()):04X}: remove it", "control_character")
-        if len(plain) > MAX_BYTES or len(plain.encode()) > MAX_BYTES:
+        if len(plain) > self._limits.bytes or len(plain.encode()) > self._limits.bytes:
             raise self._too_large()
         return plain
 
     def _from_bytes(self, text: bytes) -> str:
-        if len(text) > MAX_BYTES:
+        if len(text) > self._limits.bytes:
             raise self._too_large()
         try:
             return text.decode("utf-8")
@@ -224,8 +117,8 @@ class _Reader:
             where = Position(line, column)
             raise self._fatal(where, "not UTF-8: save the file in this encoding", "encoding") from error
 
-    def _build(self, text: str) -> tuple[Any, Node | None]:
-        """Make the value from the events. Keys wait on the stack until their value has come."""
+    def _build(self, text: str) -> None:
+        """Make the values from the events. Keys wait on the stack until their value has come."""
         stack: list[_Open] = []
         value: Any = None
         root: Node | None = None
@@ -234,6 +127,8 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 self._check_document(event, documents)
+            elif isinstance(event, yaml.DocumentEndEvent):
+                self._built.append((value, root))
             elif isinstance(event, yaml.CollectionEndEvent):
                 done = stack.pop()
                 done.node.end = _index(event.end_mark)
@@ -246,12 +141,14 @@ class _Reader:
                     value, root = self._take(stack, node, self._text(event, node)) or (value, root)
                 else:
                     stack.append(_opened(node, mapping=isinstance(event, yaml.MappingStartEvent)))
-        return value, root
 
     def _check_document(self, event: yaml.DocumentStartEvent, documents: int) -> None:
         where = _position(event)
-        if documents > 1:
-            raise self._fatal(where, "a second document begins here: one file holds one document", "documents")
+        if documents > self._limits.documents:
+            message = "a second document begins here: one file holds one document"
+            if self._limits.documents > 1:
+                message = f"more than {self._limits.documents} documents in one file"
+            raise self._fatal(where, message, "documents")
         if event.tags:
             raise self._fatal(where, "a %TAG directive is not allowed", "tag")
 
@@ -260,8 +157,8 @@ class _Reader:
             raise self._fatal(
                 _position(event), f"an alias (*{event.anchor}) is not allowed: write the value out", "alias"
             )
-        if nodes > MAX_NODES:
-            raise self._fatal(_position(event), f"more than {MAX_NODES} values in one file", "too_many_nodes")
+        if nodes > self._limits.nodes:
+            raise self._fatal(_position(event), f"more than {self._limits.nodes} values in one file", "too_many_nodes")
         if depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
             raise self._fatal(_position(event), f"nested more than {MAX_DEPTH} deep", "too_deep")
         if event.anchor is not None:
@@ -318,7 +215,7 @@ class _Reader:
         return None
 
     def _too_large(self) -> _Fatal:
-        return self._fatal(Position(1, 1), f"larger than {MAX_BYTES // 1024} kB", "too_large")
+        return self._fatal(Position(1, 1), f"larger than {self._limits.bytes // 1024} kB", "too_large")
 
     def _note(self, where: Position, message: str, code: str) -> None:
         self._problems.append(Problem(self._file, where.line, where.column, message, code))
@@ -359,20 +256,6 @@ def _position(event: yaml.Event) -> Position:
 
 def _index(mark: _Mark | None) -> int:
     return mark.index if mark else 0
-
-
-def _scalars(root: Node) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node.fields is not None:
-            waiting.extend(one for pair in node.fields.values() for one in pair)
-        elif node.items is not None:
-            waiting.extend(node.items)
-        else:
-            spans.append((node.start, node.end))
-    return spans
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, where: Position) -> str:

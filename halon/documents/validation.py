@@ -15,7 +15,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from halon.contracts.base import is_list, is_object
-from halon.documents.parsing import Document, DocumentError, Path, Position, Problem
+from halon.documents.document import Document, DocumentError, Path, Position, Problem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -11,8 +11,8 @@ from halon.contracts.base import Json
 from halon.contracts.playbook import Playbook
 from halon.core.library import called_playbooks
 from halon.documents import Problem, nearest
+from halon.documents.document import Path as DocumentPath
 from halon.documents.parsing import MAX_BYTES
-from halon.documents.parsing import Path as DocumentPath
 from halon.errors import NotFound
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.findings import StepSite

@@ -12,7 +12,7 @@ from halon.contracts.base import is_list, is_object
 from halon.contracts.steps import MAX_STEPS, step_kind
 from halon.core.expressions import KNOWN_NAMES, RESERVED_NAMES, Expression, ExpressionError, compile_expression, scan
 from halon.documents import Document, nearest
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.actions import ActionSchema, ActionSchemas
 from halon.playbook.findings import Report, Site, StepSite
 from halon.playbook.params import complaints

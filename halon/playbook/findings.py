@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from halon.core.expressions import Expression
 from halon.documents import Document, Problem
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 
 MAX_PROBLEMS = 200
 

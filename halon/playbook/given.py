@@ -14,7 +14,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from halon.contracts.base import Contract, Duration, Json, JsonObject
 from halon.contracts.plan import Row
 from halon.documents import Document, Problem, check
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 
 MAX_ANSWERS = 1000
 """Successive answers under one key."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from halon.contracts.policy import PolicyRule
 from halon.documents import Document, Problem, nearest
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue
 from halon.playbook.lint_policy import against_policy

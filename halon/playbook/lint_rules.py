@@ -14,7 +14,7 @@ from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.steps import ApproveStep, Step, StopStep, SwitchStep, UsesStep, VerifyStep
 from halon.core.matching import label_matches
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.lint_steps import Spot, Subject, follows, inner_blocks, on_the_way
 from halon.playbook.lint_triggers import names_meet, triggers_meet
 

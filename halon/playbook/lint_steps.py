@@ -9,7 +9,7 @@ from halon.contracts.policy import PolicyRule
 from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep
 from halon.core.library import library_of
 from halon.documents import Document
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.actions import ActionSchema, ActionSchemas
 from halon.playbook.findings import Report
 

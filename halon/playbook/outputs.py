@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from halon.contracts.base import Json, JsonObject, parse_duration
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.actions import ActionSchema
 from halon.playbook.params import complaints, resolved
 

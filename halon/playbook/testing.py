@@ -22,7 +22,7 @@ from halon.core.library import library_of
 from halon.core.recurrence import in_window, most_in_window
 from halon.core.virtual import START, Course, Reply, VirtualRun, run_virtually
 from halon.documents import Document, Problem, nearest
-from halon.documents.parsing import Path
+from halon.documents.document import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.given import Scripts, problem, read_scripts
 from halon.playbook.outputs import mismatches
