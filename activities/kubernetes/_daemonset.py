@@ -21,11 +21,11 @@ from halon.kit.action import Permission
 from halon.kit.env import Env
 
 LOOK = (
-    Permission("kubernetes", ("get",), "apps/daemonsets", "to see what is there"),
+    Permission("kubernetes", ("get",), "apps/daemonsets", "to see what is there", name="{name}"),
     Permission("kubernetes", ("list",), "apps/controllerrevisions", "to know its revisions"),
     Permission("kubernetes", ("list",), "/pods", "to see whether its pods crash-loop"),
 )
-PATCH = Permission("kubernetes", ("patch",), "apps/daemonsets", "to write the change")
+PATCH = Permission("kubernetes", ("patch",), "apps/daemonsets", "to write the change", name="{name}")
 
 
 class DaemonWorkload(Templated):

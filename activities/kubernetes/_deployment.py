@@ -14,11 +14,11 @@ from halon.kit.action import Permission
 from halon.kit.env import Env
 
 LOOK = (
-    Permission("kubernetes", ("get",), "apps/deployments", "to see what is there"),
+    Permission("kubernetes", ("get",), "apps/deployments", "to see what is there", name="{name}"),
     Permission("kubernetes", ("list",), "apps/replicasets", "to know its revisions"),
     Permission("kubernetes", ("list",), "/pods", "to see whether its pods crash-loop"),
 )
-PATCH = Permission("kubernetes", ("patch",), "apps/deployments", "to write the change")
+PATCH = Permission("kubernetes", ("patch",), "apps/deployments", "to write the change", name="{name}")
 
 
 class Workload(Templated):

@@ -60,9 +60,13 @@ def annotate(path: str, there: bool, annotations: dict[str, str]) -> list[JsonOb
     """Operations that add annotations at `path`, with the map itself when it is not there."""
     made: list[JsonObject] = [] if there else [{"op": "add", "path": f"{path}/annotations", "value": {}}]
     for name, value in annotations.items():
-        escaped = name.replace("~", "~0").replace("/", "~1")
-        made.append({"op": "add", "path": f"{path}/annotations/{escaped}", "value": value})
+        made.append({"op": "add", "path": f"{path}/annotations/{escaped(name)}", "value": value})
     return made
+
+
+def escaped(name: str) -> str:
+    """Give a key as a part of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 async def rehearse(

@@ -4,10 +4,8 @@ The restart counts in an annotation of the pod template, which makes it a rollou
 """
 
 from datetime import datetime
-from typing import ClassVar
 
 from activities.kubernetes._object import annotate
-from activities.kubernetes._rollback import Rollback
 from activities.kubernetes._templated import Templated, template_digest
 from activities.kubernetes._workload import OfTemplate
 from halon.clients.kubernetes.rollout import RESTART_MARK, annotation
@@ -18,9 +16,6 @@ from halon.kit.action import Nothing, Proposal, Refusal
 
 class Restart(OfTemplate):
     """Count one restart more."""
-
-    rollback: ClassVar[type[Rollback]]
-    """The action that takes the same kind of workload back."""
 
     def plan(self, state: Templated, now: datetime) -> Proposal | Nothing | Refusal:
         """Count one restart more.
@@ -36,7 +31,7 @@ class Restart(OfTemplate):
         count = _count(state.template)
         return Proposal(
             summary=f"Restart {state.title} ({state.size} {state.size_unit})",
-            before=state.pinned(),
+            before=self.owned(state),
             after={"template": template_digest(_restarted(state.template, count + 1))},
             rows=[Row(field="restarts by Halon", before=count, after=count + 1)],
             notes=state.notes,
@@ -52,11 +47,10 @@ class Restart(OfTemplate):
         count = str(_count(state.template) + 1)
         return [*made, *annotate("/spec/template/metadata", there, {RESTART_MARK: count})]
 
-    def undo(self, before: JsonObject, after: JsonObject) -> Rollback:
-        """Go to the template that was there."""
-        return self.rollback(
-            namespace=self.namespace, name=self.name, cluster=self.cluster, to_template=str(before["template"])
-        )
+    def backwards(self, before: JsonObject) -> JsonObject:
+        """Parameters of the call that goes to the template that was there."""
+        call: JsonObject = {"namespace": self.namespace, "name": self.name, "cluster": self.cluster}
+        return {**call, "to_template": before["template"]}
 
 
 def _count(template: JsonObject) -> int:

@@ -1,7 +1,7 @@
 """Taking a workload back to an earlier revision: what it has in common for every kind."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -41,7 +41,7 @@ class Rollback(OfTemplate):
         images = ", ".join(sorted(chosen.images.values()))
         return Proposal(
             summary=f"Roll back {state.title} to revision {chosen.number} ({images})",
-            before=state.pinned(),
+            before=self.owned(state),
             after={"template": template_digest(chosen.template)},
             rows=_rows(current, chosen),
             notes=state.notes,
@@ -74,11 +74,10 @@ class Rollback(OfTemplate):
             raise NotFound(f"the revision that {state.title} was to be taken back to is not kept any more")
         return [{"op": "replace", "path": "/spec/template", "value": goal.template}]
 
-    def undo(self, before: JsonObject, after: JsonObject) -> Self:
-        """Go to the template that was there."""
-        return type(self)(
-            namespace=self.namespace, name=self.name, cluster=self.cluster, to_template=str(before["template"])
-        )
+    def backwards(self, before: JsonObject) -> JsonObject:
+        """Parameters of the call that goes to the template that was there."""
+        call: JsonObject = {"namespace": self.namespace, "name": self.name, "cluster": self.cluster}
+        return {**call, "to_template": before["template"]}
 
 
 def _rows(current: Revision, chosen: Revision) -> list[Row]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import Field
 
@@ -125,11 +125,10 @@ class Scale(Change[Scaled]):
             return Settlement(state="settled", reason=reason)
         return Settlement(state="broken", reason=f"somebody set the replicas to {wanted} meanwhile")
 
-    def undo(self, before: JsonObject, after: JsonObject) -> Self:
-        """Set the number that was there."""
-        return self.model_validate(
-            {"namespace": self.namespace, "name": self.name, "cluster": self.cluster, "replicas": before["replicas"]}
-        )
+    def backwards(self, before: JsonObject) -> JsonObject:
+        """Parameters of the call that sets the number that was there."""
+        call: JsonObject = {"namespace": self.namespace, "name": self.name, "cluster": self.cluster}
+        return {**call, "replicas": before["replicas"]}
 
 
 def _objection(one: Autoscaler, there: int, wanted: int) -> str:

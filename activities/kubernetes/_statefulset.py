@@ -26,11 +26,11 @@ _MAX_PODS = 250
 """Pods of a StatefulSet that are looked at."""
 
 LOOK = (
-    Permission("kubernetes", ("get",), "apps/statefulsets", "to see what is there"),
+    Permission("kubernetes", ("get",), "apps/statefulsets", "to see what is there", name="{name}"),
     Permission("kubernetes", ("list",), "apps/controllerrevisions", "to know its revisions"),
     Permission("kubernetes", ("list",), "/pods", "to see whether its pods crash-loop"),
 )
-PATCH = Permission("kubernetes", ("patch",), "apps/statefulsets", "to write the change")
+PATCH = Permission("kubernetes", ("patch",), "apps/statefulsets", "to write the change", name="{name}")
 UNSTICK = Permission(
     "kubernetes", ("delete",), "/pods", "to delete pods of a StatefulSet that never got ready and hold up its update"
 )

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from activities.kubernetes._daemonset import LOOK, PATCH
 from activities.kubernetes._restart import Restart
-from activities.kubernetes._rollback import Rollback
 from activities.kubernetes._workload import Kind
 from activities.kubernetes.rollback_daemonset import RollbackDaemonset
 from halon.contracts.base import JsonObject
@@ -20,9 +19,12 @@ class RestartDaemonset(Restart):
 
     permissions: ClassVar[tuple[Permission, ...]] = (*LOOK, PATCH)
     example: ClassVar[JsonObject] = {"namespace": "logging", "name": "agent"}
-    rollback: ClassVar[type[Rollback]] = RollbackDaemonset
 
     @property
     def of_kind(self) -> Kind:
         """A DaemonSet."""
         return "DaemonSet"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> RollbackDaemonset:
+        """Go to the template that was there."""
+        return RollbackDaemonset.model_validate(self.backwards(before))

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from activities.kubernetes._deployment import LOOK, PATCH
 from activities.kubernetes._restart import Restart
-from activities.kubernetes._rollback import Rollback
 from activities.kubernetes._workload import Kind
 from activities.kubernetes.rollback_deployment import RollbackDeployment
 from halon.contracts.base import JsonObject
@@ -20,9 +19,12 @@ class RestartDeployment(Restart):
 
     permissions: ClassVar[tuple[Permission, ...]] = (*LOOK, PATCH)
     example: ClassVar[JsonObject] = {"namespace": "shop", "name": "cart"}
-    rollback: ClassVar[type[Rollback]] = RollbackDeployment
 
     @property
     def of_kind(self) -> Kind:
         """A Deployment."""
         return "Deployment"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> RollbackDeployment:
+        """Go to the template that was there."""
+        return RollbackDeployment.model_validate(self.backwards(before))

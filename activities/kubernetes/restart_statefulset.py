@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from activities.kubernetes._restart import Restart
-from activities.kubernetes._rollback import Rollback
 from activities.kubernetes._statefulset import LOOK, PATCH, UNSTICK
 from activities.kubernetes._workload import Kind
 from activities.kubernetes.rollback_statefulset import RollbackStatefulset
@@ -21,9 +20,12 @@ class RestartStatefulset(Restart):
 
     permissions: ClassVar[tuple[Permission, ...]] = (*LOOK, UNSTICK, PATCH)
     example: ClassVar[JsonObject] = {"namespace": "shop", "name": "db"}
-    rollback: ClassVar[type[Rollback]] = RollbackStatefulset
 
     @property
     def of_kind(self) -> Kind:
         """A StatefulSet."""
         return "StatefulSet"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> RollbackStatefulset:
+        """Go to the template that was there."""
+        return RollbackStatefulset.model_validate(self.backwards(before))

@@ -22,3 +22,7 @@ class RollbackDaemonset(Rollback):
     def of_kind(self) -> Kind:
         """A DaemonSet."""
         return "DaemonSet"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "RollbackDaemonset":
+        """Go to the template that was there."""
+        return RollbackDaemonset.model_validate(self.backwards(before))

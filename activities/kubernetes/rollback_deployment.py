@@ -23,3 +23,7 @@ class RollbackDeployment(Rollback):
     def of_kind(self) -> Kind:
         """A Deployment."""
         return "Deployment"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "RollbackDeployment":
+        """Go to the template that was there."""
+        return RollbackDeployment.model_validate(self.backwards(before))

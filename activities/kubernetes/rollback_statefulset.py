@@ -25,3 +25,7 @@ class RollbackStatefulset(Rollback):
     def of_kind(self) -> Kind:
         """A StatefulSet."""
         return "StatefulSet"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "RollbackStatefulset":
+        """Go to the template that was there."""
+        return RollbackStatefulset.model_validate(self.backwards(before))

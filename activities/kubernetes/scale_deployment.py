@@ -23,3 +23,7 @@ class ScaleDeployment(Scale):
     def of_kind(self) -> Kind:
         """A Deployment."""
         return "Deployment"
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "ScaleDeployment":
+        """Set the number that was there."""
+        return ScaleDeployment.model_validate(self.backwards(before))

@@ -42,3 +42,7 @@ class ScaleStatefulset(Scale):
         waits = (f"{names} never got ready: the set goes in order, and may wait for it",) if names else ()
         claims = ("the volume claims of the replicas that go stay",) if self.replicas < found.size else ()
         return (*claims, *waits)
+
+    def undo(self, before: JsonObject, after: JsonObject) -> "ScaleStatefulset":
+        """Set the number that was there."""
+        return ScaleStatefulset.model_validate(self.backwards(before))

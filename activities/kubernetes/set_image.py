@@ -85,14 +85,14 @@ class SetImage(OfTemplate):
             made.append({"op": "replace", "path": f"{place}/image", "value": image})
         return made
 
-    def owned(self, state: Templated) -> JsonObject:
+    def asked(self, state: Templated) -> JsonObject:
         """The images of the containers that the call names."""
         there = images(state.template)
         return {"images": {name: there.get(name) for name in sorted(self.images)}}
 
     def settled(self, state: Templated, after: JsonObject) -> Settlement:
         """Whether the rollout of the images is complete."""
-        if self.owned(state) != after:
+        if self.asked(state) != after:
             return Settlement(state="broken", reason="somebody changed the images meanwhile")
         return state.progress()
 

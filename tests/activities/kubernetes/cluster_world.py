@@ -21,7 +21,8 @@ FAST = Timing(
     ready=timedelta(milliseconds=10),
     stop=timedelta(milliseconds=10),
 )
-WRITES = "PATCH|PUT|POST|DELETE"
+TRIES = {"PATCH|PUT|POST": 1, "DELETE": 2}
+"""How often a request is sent: aiohttp repeats a deletion by itself when a kept connection breaks."""
 WRITING = Rule(verbs=frozenset({"create", "patch", "update", "delete"}))
 Make: TypeAlias = Callable[[Callable[[], Awaitable[None]]], World]
 
@@ -42,6 +43,10 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
         def deny() -> None:
             cluster.add_token(user="halon", allow=allow, deny=[WRITING], token=token)
 
+        def lose_reply() -> None:
+            for method, tries in TRIES.items():
+                cluster.faults.inject(Fault(kind=FaultKind.LOSE_REPLY, method=method, count=tries))
+
         def make(drift: Callable[[], Awaitable[None]]) -> World:
             cluster.journal.clear()
             return World(
@@ -49,7 +54,7 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
                 params=params,
                 env=Env(api, *clients),
                 writes=lambda: [_said(one) for one in cluster.journal.changes() if one.user == "halon"],
-                lose_reply=lambda: cluster.faults.inject(Fault(kind=FaultKind.LOSE_REPLY, method=WRITES)),
+                lose_reply=lose_reply,
                 throttle=lambda: cluster.faults.inject(
                     Fault(kind=FaultKind.STATUS, status=429, retry_after=7, count=FOR_EVER)
                 ),

@@ -7,6 +7,9 @@ from manifests import autoscaler, daemon_set, stateful_set
 from shop import Shop, until
 from workload_worlds import complete
 
+from halon.demo.cluster import Fault, FaultKind
+from halon.errors import TransientError
+
 DB: dict[str, Any] = {"namespace": "shop", "name": "db"}
 AGENT: dict[str, Any] = {"namespace": "shop", "name": "agent"}
 
@@ -42,6 +45,30 @@ async def test_a_rollback_gets_past_the_pod_that_holds_everything_up(shop: Shop,
     await shop.apply(plan)
     assert (await shop.confirmed(plan)).state == "settled"
     assert pods(shop, "db") == {"db-0": "db:1.0", "db-1": "db:1.0"}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize("kind", [FaultKind.LOSE_REQUEST, FaultKind.LOSE_REPLY], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("action", ["rollback_statefulset", "restart_statefulset"])
+async def test_a_worker_that_dies_between_the_template_and_the_pods_does_the_rest(
+    shop: Shop, method: str, kind: FaultKind, action: str
+) -> None:
+    await complete(shop.cluster, stateful_set())
+    await stuck(shop, "db:2.0-missing")
+    plan = await shop.plan(f"kubernetes.{action}", **DB)
+    # aiohttp repeats a deletion by itself when a kept connection breaks.
+    shop.cluster.faults.inject(Fault(kind=kind, method=method, count=1 if method == "PATCH" else 2))
+    with pytest.raises(TransientError):
+        await shop.apply(plan)
+    assert (await shop.apply(plan)).status == "applied"
+    again = await shop.apply(plan)
+    assert (again.status, again.ours) == ("already", True)
+    meta, template = there(shop, "StatefulSet", "db")["metadata"], there(shop, "StatefulSet", "db")["spec"]["template"]
+    assert "halon.dev/unfinished-change" not in meta["annotations"]
+    if action == "restart_statefulset":
+        assert template["metadata"]["annotations"]["halon.dev/restart"] == "1"
+    else:
+        assert (await shop.confirmed(plan)).state == "settled"
 
 
 async def test_without_that_the_controller_would_wait_for_ever_and_it_is_told(shop: Shop) -> None:
