@@ -15,6 +15,7 @@ from halon.clients.kubernetes.rollout import CRASHES
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, Settlement
 from halon.demo.cluster import DemoCluster, Rule, Timing
+from halon.errors import TransientError
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.store.evidence import EvidenceDirectory
@@ -125,6 +126,15 @@ class Shop:
 
     async def apply(self, plan: Plan, key: str = "k-1") -> Applied:
         return await self.lifecycle.apply(ApplyRequest(plan=plan, key=key, incident="i-1", step="s", now=NOW))
+
+    async def applied(self, plan: Plan, key: str = "k-1") -> Applied:
+        """Apply as the engine does: again, as long as it is told that trying again may help."""
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    return await self.apply(plan, key)
+                except TransientError:
+                    await asyncio.sleep(0.02)
 
     async def confirmed(self, plan: Plan) -> Settlement:
         request = ConfirmRequest(plan=plan, incident="i-1", step="s", poll=timedelta(seconds=1))

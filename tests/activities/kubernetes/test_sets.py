@@ -42,7 +42,7 @@ async def test_a_rollback_gets_past_the_pod_that_holds_everything_up(shop: Shop,
     await stuck(shop, image)
     plan = await shop.plan("kubernetes.rollback_statefulset", **DB)
     assert "db-1 never got ready and would hold up the update, so it is deleted" in plan.notes
-    await shop.apply(plan)
+    await shop.applied(plan)
     assert (await shop.confirmed(plan)).state == "settled"
     assert pods(shop, "db") == {"db-0": "db:1.0", "db-1": "db:1.0"}
 
@@ -60,7 +60,7 @@ async def test_a_worker_that_dies_between_the_template_and_the_pods_does_the_res
     shop.cluster.faults.inject(Fault(kind=kind, method=method, count=1 if method == "PATCH" else 2))
     with pytest.raises(TransientError):
         await shop.apply(plan)
-    assert (await shop.apply(plan)).status == "applied"
+    assert (await shop.applied(plan)).status == "applied"
     again = await shop.apply(plan)
     assert (again.status, again.ours) == ("already", True)
     meta, template = there(shop, "StatefulSet", "db")["metadata"], there(shop, "StatefulSet", "db")["spec"]["template"]

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cluster_world import cluster_world, patched, rolled_out
+from node_worlds import NODE_WORLDS
 from workload_worlds import WORKLOADS
 from world import Opening, World
 
@@ -53,4 +54,5 @@ WORLDS: dict[str, Opening] = {
         on_deployment, "kubernetes.resume_rollout", CART, IMAGE, paused=True
     ),
     **WORKLOADS,
+    **NODE_WORLDS,
 }
