@@ -62,7 +62,7 @@ class Account:
         self._identity: dict[str, str] = {}
         self._asking = asyncio.Lock()
 
-    async def call(self, service: str, operation: str, *, region: str = "", **params: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, *, region: str = "", **params: Any) -> dict[str, Any]:
         """Make one call, one attempt.
 
         Args:
@@ -84,7 +84,7 @@ class Account:
         return await self._once(service, operation, region, params)
 
     async def pages(
-        self, service: str, operation: str, key: str, *, region: str = "", most: int = MAX_ITEMS, **params: Any
+        self, service: str, operation: str, key: str, /, *, region: str = "", most: int = MAX_ITEMS, **params: Any
     ) -> list[dict[str, Any]]:
         """Read a list, however many pages it has.
 
