@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from halon.clients.http_check import HttpChecker, NoAnswer
+from halon.clients.http_check import HttpChecker
+from halon.clients.pinned import NoAnswer
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env

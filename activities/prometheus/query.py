@@ -1,10 +1,10 @@
 """Ask Prometheus for the present value of an expression."""
 
-from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
 from pydantic import StringConstraints
 
+from activities.prometheus._labels import MAX_TEXT, small
 from halon.clients.prometheus import Prometheus
 from halon.contracts.base import JsonObject
 from halon.kit.action import Output, Permission, Read
@@ -12,8 +12,6 @@ from halon.kit.env import Env
 from halon.redaction import cut_text
 
 MAX_SAMPLES = 50
-MAX_LABELS = 30
-MAX_TEXT = 256
 
 
 class Series(Output):
@@ -66,10 +64,6 @@ class Query(Read[QueryResult]):
             value=found[0].value if len(found) == 1 else None,
             no_data=not found,
             count=len(found),
-            samples=tuple(Series(labels=_small(one.labels.items()), value=one.value) for one in found[:MAX_SAMPLES]),
+            samples=tuple(Series(labels=small(one.labels.items()), value=one.value) for one in found[:MAX_SAMPLES]),
             warnings=tuple(cut_text(one, MAX_TEXT) for one in answer.warnings[:10]),
         )
-
-
-def _small(labels: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: cut_text(value, MAX_TEXT) for name, value in sorted(labels)[:MAX_LABELS]}

@@ -29,6 +29,7 @@ OUTCOME_STYLES = {
     "unverified": "bold yellow",
     "refused": "yellow",
     "denied": "yellow",
+    "diagnosed": "yellow",
     "expired": "yellow",
     "undone": "yellow",
     "cancelled": "yellow",

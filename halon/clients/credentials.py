@@ -136,6 +136,18 @@ class Credentials:
         return self._vault.read(source.vault)
 
 
+class Token(Protocol):
+    """A secret that lets Halon in somewhere, read where it is used."""
+
+    def __call__(self) -> SecretStr:
+        """Read it; it may wait for a network."""
+        ...
+
+    def refused(self) -> None:
+        """Hear that it was refused, so that the next call reads it anew."""
+        ...
+
+
 class Credential:
     """One secret by its name in halon.yaml; calling it reads it."""
 

@@ -11,6 +11,7 @@ from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
+from halon.clients.services import requester_of
 from halon.clients.slack import Slack
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
@@ -31,10 +32,12 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
+    requester = requester_of(settings.http, credentials)
     chat = settings.slack
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        yield Env(on_call, kubernetes, aws, prometheus, checker, notifier, *((slack,) if slack else ()), *more)
+        clients = (on_call, kubernetes, aws, prometheus, checker, requester, notifier)
+        yield Env(*clients, *((slack,) if slack else ()), *more)
     finally:
         if slack is not None:
             await slack.close()

@@ -1,53 +1,18 @@
-"""One HTTP request to see whether something answers, to an allowed destination only.
+"""One HTTP request to see whether something answers, to what `http.allow` allows."""
 
-The name is resolved once, its addresses are checked, and the connection goes to an address that was checked: a name
-that resolves differently the second time changes nothing. Redirects are not followed, proxies and cookies not used.
-"""
-
-import asyncio
-import socket
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
-
-from halon.clients.http_destinations import Destinations, parsed_address
-from halon.errors import InvalidInput, PermissionDenied
-
-MAX_BODY = 1024 * 1024
-"""Bytes of a body that are read; what comes after them is not looked at."""
-MAX_REASON = 300
-_HEADERS = {"User-Agent": "halon", "Accept-Encoding": "identity"}
-"""Nothing is unpacked: a small packed body can be a very large one."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What came back."""
-
-    status: int
-    latency: timedelta
-    """From the connection's beginning to the end of the body, or of the part that is read."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Nothing came back, and why. That is an answer too: the thing that is checked is not there."""
-
-    reason: str
+from halon.clients.http_destinations import Destinations
+from halon.clients.pinned import HttpAnswer, NoAnswer, Outgoing, PinnedHttp
 
 
 class HttpChecker:
     """Makes requests to what the settings allow."""
 
     def __init__(self, allow: Sequence[str]) -> None:
-        self._destinations = Destinations(allow)
+        self._http = PinnedHttp("http.check", Destinations(allow))
 
     async def check(self, method: Literal["GET", "HEAD"], url: str, timeout: timedelta) -> HttpAnswer | NoAnswer:  # noqa: ASYNC109  # the answer says that it was too late
         """Make one request.
@@ -56,88 +21,4 @@ class HttpChecker:
             InvalidInput: the URL is none of http or https, or holds a user or a password.
             PermissionDenied: the settings do not allow its host or its address.
         """
-        where = _parsed(url)
-        try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                return await self._request(method, where, await self._addresses(where))
-        except TimeoutError:
-            return NoAnswer(f"no answer within {timeout.total_seconds():g} s")
-        except (aiohttp.ClientError, OSError) as error:
-            return NoAnswer(next(iter(str(error).splitlines()), "")[:MAX_REASON] or type(error).__name__)
-
-    async def _request(self, method: str, url: URL, addresses: list[ResolveResult]) -> HttpAnswer:
-        connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), use_dns_cache=False, force_close=True)
-        began = time.perf_counter()
-        async with (
-            aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_HEADERS, auto_decompress=False
-            ) as session,
-            session.request(method, url, allow_redirects=False) as response,
-        ):
-            body = await _beginning(response)
-            return HttpAnswer(response.status, timedelta(seconds=time.perf_counter() - began), body)
-
-    async def _addresses(self, url: URL) -> list[ResolveResult]:
-        host, port = url.raw_host or "", url.port or 0  # as the connection will use them
-        refused = self._destinations.refuse_host(host)
-        if refused:
-            raise PermissionDenied(f"http.check: {refused}")
-        if parsed_address(host) is not None:
-            return []
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        reasons: list[str] = []
-        allowed: list[ResolveResult] = []
-        for family, _, protocol, _, place in found:
-            address = parsed_address(str(place[0]))
-            reason = (
-                "it has no address that is known" if address is None else self._destinations.refuse_address(address)
-            )
-            if reason:
-                reasons.append(reason)
-            else:
-                allowed.append(_resolved(host, str(place[0]), port, int(family), protocol))
-        if not allowed:
-            raise PermissionDenied(f"http.check: {host} resolves to nothing that is allowed: {reasons[0]}")
-        return allowed
-
-
-class _Pinned(AbstractResolver):
-    """Gives the addresses that were checked, and asks nobody."""
-
-    def __init__(self, addresses: list[ResolveResult]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        _ = host, port, family
-        return self._addresses
-
-    async def close(self) -> None:
-        return
-
-
-def _resolved(host: str, address: str, port: int, family: int, protocol: int) -> ResolveResult:
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=protocol, flags=flags)
-
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = URL(url)
-    except ValueError:
-        raise InvalidInput("http.check: this is not a URL") from None  # the error repeats a password
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise InvalidInput("http.check: the URL must begin with http:// or https:// and name a host")
-    if parsed.user is not None or parsed.password is not None:
-        raise InvalidInput("http.check: a user or password does not belong into the URL, where everybody reads it")
-    return parsed
-
-
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_chunked(65536):
-        body += part
-        if len(body) >= MAX_BODY:
-            break
-    return bytes(body[:MAX_BODY])
+        return await self._http.send(Outgoing(method, url, timeout))

@@ -9,13 +9,14 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aiohttp
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from halon.clients.credentials import Token
 from halon.errors import InvalidInput, Misconfigured, PermanentError, PermissionDenied, TransientError
 
 MAX_ANSWER = 8 * 1024 * 1024
@@ -46,16 +47,26 @@ class Answer:
     """What the server says about the answer, such as that a part of the stores did not answer."""
 
 
-class Token(Protocol):
-    """A bearer token, read where it is used."""
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one series went."""
 
-    def __call__(self) -> SecretStr:
-        """Read it; it may wait for a network."""
-        ...
+    labels: Mapping[str, str]
+    values: Sequence[float]
+    """Its numbers, at least one, the newest last."""
 
-    def refused(self) -> None:
-        """Hear that it was refused, so that the next call reads it anew."""
-        ...
+
+@dataclass(frozen=True, slots=True)
+class RangeAnswer:
+    """What a query over some time gave, without what is not a number."""
+
+    courses: Sequence[Course]
+    warnings: Sequence[str]
+
+
+class _Matrix(BaseModel):
+    metric: dict[str, str] = {}
+    values: list[tuple[float, str]]
 
 
 class _Series(BaseModel):
@@ -81,19 +92,32 @@ class Prometheus:
             Misconfigured: there is no Prometheus in the settings, or something else answers there.
             PermanentError: the expression cannot be computed, or gives too much.
         """
+        return self._answer(await self._asked("/api/v1/query", {"query": query, "timeout": _SERVER_TIMEOUT}))
+
+    async def query_range(self, query: str, start: datetime, end: datetime, step: timedelta) -> RangeAnswer:
+        """Ask how an expression went from one time to another. Raises what `query` does."""
+        asked = {
+            "query": query,
+            "start": f"{start.timestamp():.3f}",
+            "end": f"{end.timestamp():.3f}",
+            "step": f"{step.total_seconds():.3f}",
+            "timeout": _SERVER_TIMEOUT,
+        }
+        return self._courses(await self._asked("/api/v1/query_range", asked))
+
+    async def _asked(self, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
         if not self._url:
             raise Misconfigured("halon.yaml names no Prometheus: set `prometheus: {url: http://HOST:9090}`")
-        asked = {"query": query, "timeout": _SERVER_TIMEOUT}
-        status, headers, body = await self._get("/api/v1/query", asked)
+        status, headers, body = await self._get(path, asked)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and self._token:
             self._token.refused()  # it may have been changed since it was read
-            status, headers, body = await self._get("/api/v1/query", asked)
+            status, headers, body = await self._get(path, asked)
         said = _parsed(body)
         if status != HTTPStatus.OK:
             raise self._refused(status, headers, said)
         if said is None or said.get("status") != "success":
             raise Misconfigured(f"what answers at {self._url} is no Prometheus: set `prometheus.url` in halon.yaml")
-        return self._answer(said)
+        return said
 
     async def close(self) -> None:
         """Close the connections; the next query would make new ones."""
@@ -143,6 +167,17 @@ class Prometheus:
             raise PermanentError(f"Prometheus at {self._url} gives samples that are no numbers") from error
         samples = [Sample(labels, _finite(value)) for labels, value in read if not math.isnan(value)]
         return Answer(samples, [str(one) for one in said.get("warnings") or ()])
+
+    def _courses(self, said: dict[str, Any]) -> RangeAnswer:
+        data: Any = said.get("data") or {}
+        try:
+            read = [_Matrix.model_validate(one) for one in data.get("result") or ()]
+            courses = [(one.metric, [float(value) for _, value in one.values]) for one in read]
+        except (ValidationError, ValueError, TypeError) as error:
+            raise PermanentError(f"Prometheus at {self._url} gives samples that are no numbers") from error
+        numbers = [(labels, [_finite(one) for one in values if not math.isnan(one)]) for labels, values in courses]
+        found = [Course(labels, values) for labels, values in numbers if values]
+        return RangeAnswer(found, [str(one) for one in said.get("warnings") or ()])
 
 
 async def _bounded(response: aiohttp.ClientResponse, url: str) -> bytes:

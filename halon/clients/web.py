@@ -6,11 +6,13 @@ Retrying is Temporal's: the client makes one attempt.
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,6 +40,8 @@ class Ask:
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
     """Sent as JSON."""
+    secret: bool = True
+    """Whether something goes along that nobody else may see; only then the address must be a safe one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ class WebAnswer:
     @property
     def retry_after(self) -> timedelta | None:
         """When to come back, if the other side says so; at most two minutes."""
-        text = self.headers.get("retry-after", "")
-        return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER) if text.isdecimal() else None
+        return retry_after_of(self.headers)
 
     def object(self) -> dict[str, Any] | None:
         """The body as a JSON object; None when it is none."""
@@ -79,13 +82,28 @@ class WebAnswer:
         return PermanentError(said)
 
 
+def retry_after_of(headers: Mapping[str, str]) -> timedelta | None:
+    """When to come back, of headers that know no case; None when they do not say so in seconds."""
+    text = headers.get("retry-after", "")
+    return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER) if text.isdecimal() else None
+
+
 class Web:
     """Makes requests. Connections are kept until it is closed."""
 
-    def __init__(self, timeout: timedelta = TIMEOUT) -> None:
+    def __init__(self, timeout: timedelta = TIMEOUT, ca: Path | None = None) -> None:
+        """`ca` names the authorities that are trusted instead of the system's.
+
+        Raises:
+            Misconfigured: they cannot be read.
+        """
         self._timeout = timeout.total_seconds()
         self._http = httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, headers=_HEADERS, timeout=httpx.Timeout(self._timeout, connect=5)
+            trust_env=False,
+            follow_redirects=False,
+            headers=_HEADERS,
+            timeout=httpx.Timeout(self._timeout, connect=5),
+            verify=_trusting(ca) if ca else True,
         )
 
     async def ask(self, who: str, ask: Ask, limit: int = MAX_ANSWER) -> WebAnswer:
@@ -96,7 +114,7 @@ class Web:
             Misconfigured: the address is one that secrets are not sent to.
             PermanentError: the answer is larger than `limit`.
         """
-        if not is_safe_url(ask.url):
+        if ask.secret and not is_safe_url(ask.url):
             raise Misconfigured(f"the address of {who} must begin with https://, or be one of this machine")
         try:
             async with asyncio.timeout(self._timeout), self._response(ask) as response:
@@ -125,3 +143,10 @@ class Web:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"the authorities in {ca} cannot be read: {error}") from error

@@ -12,6 +12,7 @@ class Outcome(StrEnum):
     UNVERIFIED = "unverified"
     UNNECESSARY = "unnecessary"
     RESOLVED = "resolved"
+    DIAGNOSED = "diagnosed"
     REFUSED = "refused"
     DENIED = "denied"
     EXPIRED = "expired"

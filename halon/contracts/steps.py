@@ -281,7 +281,9 @@ class SetStep(StepBase):
 class Stop(Contract):
     """The end, said by the author."""
 
-    outcome: Literal["remediated", "unverified", "unnecessary", "refused", "denied", "undone", "failed", "cancelled"]
+    outcome: Literal[
+        "remediated", "unverified", "unnecessary", "diagnosed", "refused", "denied", "undone", "failed", "cancelled"
+    ]
     reason: Text
 
 

@@ -40,7 +40,7 @@ from halon.core.verify import Verification
 MAX_DEPTH = 5
 """Playbooks within playbooks."""
 
-_ENDS_CHILD_WELL = frozenset({Outcome.REMEDIATED, Outcome.UNVERIFIED, Outcome.UNNECESSARY})
+_ENDS_CHILD_WELL = frozenset({Outcome.REMEDIATED, Outcome.UNVERIFIED, Outcome.UNNECESSARY, Outcome.DIAGNOSED})
 
 
 class Frame(Protocol):

@@ -25,16 +25,14 @@ from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.section import HttpUrl, Section, TimeZone
+from halon.settings.section import HeaderName, HttpUrl, Name, Section, TimeZone
+from halon.settings.services import ServiceSettings
 from halon.settings.slack import SlackSettings
 from halon.settings.store import StoreSettings
 
 MIB = 1024 * 1024
 _LAST_PORT = 65535
 Port: TypeAlias = Annotated[int, Field(ge=0, le=_LAST_PORT)]
-Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
-"""Names of sources, clusters and channels: lower case, digits, dashes."""
-HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 class Tls(Section):
@@ -223,14 +221,6 @@ class NotifySettings(Section):
     channels: dict[Name, tuple[SecretRef, ...]] = {}
 
 
-class HttpSettings(Section):
-    """What `http.check` may reach; nothing by default."""
-
-    allow: tuple[str, ...] = ()
-    """Host names or globs, such as `shop.example.com` or `*.example.com`, and networks, such as `10.0.0.0/8`: an
-    address that is not public is only reached when a network here has it. Metadata services are never reached."""
-
-
 class TelemetrySettings(Section):
     """Logs, traces and metrics."""
 
@@ -309,7 +299,7 @@ class FreezeWindow(Section):
         return self
 
 
-class Settings(Section):
+class Settings(ServiceSettings):
     """All of halon.yaml."""
 
     environment: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "default"
@@ -327,7 +317,6 @@ class Settings(Section):
     aws: AwsAccounts = AwsAccounts()
     prometheus: PrometheusSettings = PrometheusSettings()
     notify: NotifySettings = NotifySettings()
-    http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     approvals: ApprovalSettings = ApprovalSettings()
     storm: StormSettings = StormSettings()

@@ -27,6 +27,9 @@ _SAFE_URL = r"^(https://[^\s/@?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1
 SafeUrl: TypeAlias = Annotated[str, StringConstraints(pattern=_SAFE_URL, max_length=2048)]
 """An address that secrets are sent to: https, or this machine by one of its names."""
 TimeZone: TypeAlias = Annotated[str, StringConstraints(max_length=60), AfterValidator(_zone)]
+HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+"""Names of sources, clusters, channels and destinations: lower case, digits, dashes."""
 
 
 def is_safe_url(text: str) -> bool:

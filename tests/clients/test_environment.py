@@ -5,12 +5,14 @@ import pytest
 from aiohttp import web
 
 from halon.clients.environment import open_env
-from halon.clients.http_check import HttpAnswer, HttpChecker
+from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi
+from halon.clients.pinned import HttpAnswer
 from halon.clients.prometheus import Prometheus
 from halon.errors import Misconfigured
 from halon.settings import SecretRef
-from halon.settings.model import Cluster, HttpSettings, KubernetesSettings, PrometheusSettings, Settings
+from halon.settings.model import Cluster, KubernetesSettings, PrometheusSettings, Settings
+from halon.settings.services import HttpSettings
 
 
 async def test_settings_reach_every_client_and_a_secret_is_read_anew_each_time(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _TONES = {
     "undo.failed": "bad",
     "decision.refused": "warn",
     "run.refused": "warn",
+    "diagnosed": "warn",
     "expired": "warn",
     "held": "warn",
 }

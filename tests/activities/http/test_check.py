@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from activities.http.check import Check
-from halon.clients.http_check import MAX_BODY, HttpChecker
+from halon.clients.http_check import HttpChecker
+from halon.clients.pinned import MAX_BODY
 from halon.errors import InvalidInput, PermissionDenied
 
 LOOPBACK = HttpChecker(["127.0.0.0/8"])

@@ -1,0 +1,96 @@
+"""The systems of others that actions reach: where each is, what lets Halon in, and what may be touched there."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, StringConstraints, model_validator
+
+from halon.settings.credentials import SecretRef
+from halon.settings.section import HeaderName, HttpUrl, Name, Section, is_safe_url
+
+Globs: TypeAlias = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=100)
+]
+"""Names or globs of what may be touched; at least one, for without any nothing could be done."""
+HttpMethod: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE"]
+
+
+class HttpCredential(Section):
+    """A secret that goes along in a header."""
+
+    secret: SecretRef
+    header: HeaderName = "Authorization"
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9=_. -]{0,40}$")] = "Bearer "
+    """What stands before the secret in the header; empty for none."""
+
+
+class HttpDestination(Section):
+    """Something that `http.request` may change."""
+
+    url: HttpUrl
+    """What addresses must begin with, such as `https://deploy.example.com/api/`."""
+    methods: Annotated[tuple[HttpMethod, ...], Field(min_length=1, max_length=4)] = ("POST", "PUT", "PATCH")
+    credential: HttpCredential | None = None
+    idempotency_header: HeaderName = "Idempotency-Key"
+    """The header that carries the key by which a repetition is known."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> "HttpDestination":
+        if self.credential is not None and not is_safe_url(self.url):
+            raise ValueError("a credential is only sent to https://, or to this machine")
+        if "?" in self.url or "#" in self.url:
+            raise ValueError("`url` is what addresses begin with: leave out what follows a ? or #")
+        return self
+
+
+class HttpSettings(Section):
+    """What `http.check` and `http.request` may reach; nothing by default."""
+
+    allow: tuple[str, ...] = ()
+    """Host names or globs, such as `shop.example.com` or `*.example.com`, and networks, such as `10.0.0.0/8`: an
+    address that is not public is only reached when a network here has it. Metadata services are never reached."""
+    requests: Annotated[dict[Name, HttpDestination], Field(max_length=100)] = {}
+    """What `http.request` may change, by a name for people."""
+
+
+class Service(Section):
+    """How a system is reached."""
+
+    url: HttpUrl
+    ca: Path | None = None
+    """Authorities to trust instead of the system's."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> "Service":
+        secrets = [name for name, value in self if isinstance(value, SecretRef)]
+        if secrets and not is_safe_url(self.url):
+            raise ValueError(f"`{secrets[0]}` is only sent to https://, or to this machine")
+        return self
+
+
+class LokiSettings(Service):
+    """A Loki."""
+
+    token: SecretRef | None = None
+    """Bearer token; with `user`, the password."""
+    user: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    tenant: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!._*'()|-]{1,150}$")] | None = None
+    """What `X-Scope-OrgID` says."""
+
+
+class LogsSettings(Service):
+    """An Elasticsearch or OpenSearch with logs."""
+
+    token: SecretRef | None = None
+    """With `user` the password; otherwise an Elasticsearch API key."""
+    user: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    allow: Globs
+    """Indices, data streams or aliases that may be searched."""
+    time_field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = "@timestamp"
+    message_field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = "message"
+
+
+class ServiceSettings(Section):
+    """All of them, by their products' names."""
+
+    http: HttpSettings = HttpSettings()
