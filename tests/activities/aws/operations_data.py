@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import layers_elasticache
 import layers_rds
 from emulator import Emulator
 from operations import Given
@@ -76,6 +77,10 @@ def _follows_another(aws: Emulator) -> None:
     ours.create_db_instance_read_replica(DBInstanceIdentifier="reports", SourceDBInstanceIdentifier="other")
 
 
+def _replicas_lost(aws: Emulator) -> None:
+    aws.state["cache"]["replicas"] = [0, 0]
+
+
 REPLICA: JsonObject = {"instance": "reports"}
 WORLDS: dict[str, Given] = {
     "fail_over_database": Given({"cluster": "orders"}, cluster, _failed_over, layers_rds.LAYERS),
@@ -83,4 +88,7 @@ WORLDS: dict[str, Given] = {
         {"instance": "legacy", "snapshot": "before-failover"}, instance, _taken, layers_rds.LAYERS, loses=1
     ),
     "promote_replica": Given(REPLICA, replica, _follows_another, layers_rds.LAYERS),
+    "scale_cache": Given(
+        {"group": "sessions", "replicas": 3}, layers_elasticache.cache, _replicas_lost, layers_elasticache.LAYERS
+    ),
 }

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import operations_computing
 import operations_data
 import operations_names
+import operations_work
 from operations import Given
 from stage import stage
 from world import Opening, World
@@ -26,6 +27,11 @@ async def _opened(action: str, given: Given) -> AsyncIterator[World]:
 
 WORLDS: dict[str, Opening] = {
     f"aws.{name}": functools.partial(_opened, f"aws.{name}", given)
-    for some in (operations_computing.WORLDS, operations_data.WORLDS, operations_names.WORLDS)
+    for some in (
+        operations_computing.WORLDS,
+        operations_data.WORLDS,
+        operations_names.WORLDS,
+        operations_work.WORLDS,
+    )
     for name, given in some.items()
 }
