@@ -25,6 +25,7 @@ from halon.cli.invocation import Invocation
 from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
+from halon.cli.permissions import permissions
 from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
@@ -81,6 +82,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
 app.command(rich_help_panel=_RUNNING)(demo)
 app.command(rich_help_panel=_RUNNING)(up)
 app.command(rich_help_panel=_RUNNING)(setup)
+app.command(rich_help_panel=_RUNNING)(permissions)
 app.command(rich_help_panel=_RUNNING)(preflight)
 app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)

@@ -45,6 +45,9 @@ class Permission:
     why: str = ""
     scope: Literal["namespace", "cluster"] = "namespace"
     """Kubernetes: `cluster` for what no namespace holds, such as nodes, and for lists over all namespaces."""
+    name: str = ""
+    """Kubernetes: which object, as `{field}`, where a parameter names it; a role is then narrowed to it when a playbook
+    gives it as a constant."""
 
 
 @dataclass(frozen=True, slots=True)
