@@ -195,7 +195,8 @@ class Emulator:
                 self.losing -= 1
                 environ["werkzeug.socket"].shutdown(SHUT_RDWR)
                 return []
-        start(f"{answer.status} X", answer.headers)
+        sized = [one for one in answer.headers if one[0].lower() != "content-length"]
+        start(f"{answer.status} X", [*sized, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
 
     def _answer(self, call: Call) -> Answer:
