@@ -30,6 +30,7 @@ from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
+from halon.cli.simulate import show_simulation
 from halon.cli.up import up
 from halon.errors import HalonError, InvalidInput
 
@@ -110,6 +111,7 @@ app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
 app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
+app.command("simulate", rich_help_panel=_WRITING)(show_simulation)
 
 
 def main() -> NoReturn:
