@@ -2,12 +2,11 @@
 
 import io
 import zipfile
-from collections.abc import Callable
-from typing import Any
 
 import layers_ecs
 import layers_lambda
 from emulator import Emulator
+from operations import Given
 
 FUNCTION = "checkout"
 ALIAS = {"FunctionName": FUNCTION, "Name": "live"}
@@ -106,29 +105,20 @@ def _resumed(aws: Emulator) -> None:
     aws.admin("autoscaling").resume_processes(AutoScalingGroupName="web", ScalingProcesses=["AZRebalance"])
 
 
-Given = tuple[dict[str, Any], Callable[[Emulator], None], Callable[[Emulator], None], Any]
-
 WORLDS: dict[str, Given] = {
-    "set_provisioned_concurrency": (
-        {"function": FUNCTION, "qualifier": "live", "concurrency": 5},
-        function,
-        _provisioned,
-        layers_lambda.LAYERS,
+    "set_provisioned_concurrency": Given(
+        {"function": FUNCTION, "qualifier": "live", "concurrency": 5}, function, _provisioned, layers_lambda.LAYERS
     ),
-    "set_reserved_concurrency": ({"function": FUNCTION, "concurrency": 0}, function, _reserved, layers_lambda.LAYERS),
-    "shift_alias": ({"function": FUNCTION, "alias": "live", "weight": 0.5}, function, _moved, layers_lambda.LAYERS),
-    "roll_back_service": ({"cluster": "web", "service": "cart"}, service, _redeployed, layers_ecs.LAYERS),
-    "set_desired_count": (
-        {"cluster": "web", "service": "cart", "count": 4},
-        service,
-        _recounted,
-        layers_ecs.LAYERS,
+    "set_reserved_concurrency": Given(
+        {"function": FUNCTION, "concurrency": 0}, function, _reserved, layers_lambda.LAYERS
     ),
-    "set_capacity": ({"group": "web", "desired": 3, "min": 3}, group, _resized, {}),
-    "suspend_processes": (
-        {"group": "web", "processes": ["ReplaceUnhealthy", "AZRebalance"]},
-        group,
-        _resumed,
-        {},
+    "shift_alias": Given(
+        {"function": FUNCTION, "alias": "live", "weight": 0.5}, function, _moved, layers_lambda.LAYERS
     ),
+    "roll_back_service": Given({"cluster": "web", "service": "cart"}, service, _redeployed, layers_ecs.LAYERS),
+    "set_desired_count": Given(
+        {"cluster": "web", "service": "cart", "count": 4}, service, _recounted, layers_ecs.LAYERS
+    ),
+    "set_capacity": Given({"group": "web", "desired": 3, "min": 3}, group, _resized),
+    "suspend_processes": Given({"group": "web", "processes": ["ReplaceUnhealthy", "AZRebalance"]}, group, _resumed),
 }

@@ -2,35 +2,30 @@
 
 import dataclasses
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
-import operations_computing as computing
-from emulator import Emulator, Layer
+import operations_computing
+import operations_data
+import operations_names
+from operations import Given
 from stage import stage
 from world import Opening, World
 
-from halon.contracts.base import JsonObject
-
-Admin: TypeAlias = Callable[[Emulator], object]
-"""Somebody who may everything does something."""
-Layers: TypeAlias = Mapping[tuple[str, str], Layer]
-
 
 @asynccontextmanager
-async def _opened(action: str, params: JsonObject, made: Admin, drift: Admin, layers: Layers) -> AsyncIterator[World]:
-    async with stage(action, layers=layers) as there:
-        made(there.aws)
+async def _opened(action: str, given: Given) -> AsyncIterator[World]:
+    async with stage(action, layers=given.layers) as there:
+        params = {**given.params, **(given.made(there.aws) or {})}
 
         def lose() -> None:
-            there.aws.losing = 2  # the mark's answer and the change's own
+            there.aws.losing = given.loses
 
-        yield dataclasses.replace(there.world(action, params, lambda: drift(there.aws)), lose_reply=lose)
+        yield dataclasses.replace(there.world(action, params, lambda: given.drift(there.aws)), lose_reply=lose)
 
 
 WORLDS: dict[str, Opening] = {
-    f"aws.{name}": functools.partial(_opened, f"aws.{name}", *given)
-    for family in (computing.WORLDS,)
-    for name, given in family.items()
+    f"aws.{name}": functools.partial(_opened, f"aws.{name}", given)
+    for some in (operations_computing.WORLDS, operations_data.WORLDS, operations_names.WORLDS)
+    for name, given in some.items()
 }
