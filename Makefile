@@ -75,9 +75,11 @@ contracts: setup  ## no import crosses a layer
 
 check: lint types contracts  ## all that needs no test run
 
-schema: setup  ## write anew what is generated: playbooks/schema.json and docs/actions.md
+schema: setup  ## write anew what is generated: playbooks/schema.json, docs/actions.md, and the permissions in deploy/
 	@$(BIN)/halon schema >playbooks/schema.json
 	@$(BIN)/halon schema --actions >docs/actions.md
+	@$(BIN)/halon permissions playbooks/ --format kubernetes --namespaced --namespace shop >deploy/rbac.yaml
+	@$(BIN)/halon permissions playbooks/ --format kubernetes >deploy/rbac-cluster.yaml
 
 wheel: setup  ## the wheel and the sdist, in dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from halon.contracts.ledger import (
 )
 from halon.contracts.people import ELECTORATE, Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.contracts.steps import Approve
 from halon.core.gates import decision_facts
 from halon.core.length import Length
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
@@ -151,7 +152,8 @@ class TemporalRuntime:
             plan=plan, key=key, incident=self._incident, step=step, now=workflow.now(), permit=permit
         )
         try:
-            return await self._run(f"{plan.action}.apply", request, Applied, APPLY_WITHIN, f"{step}: {plan.summary}")
+            within = plan.apply_within or APPLY_WITHIN
+            return await self._run(f"{plan.action}.apply", request, Applied, within, f"{step}: {plan.summary}")
         except ActionFailed as failure:
             unknown = failure.kind not in UNSENT
             raise ActionFailed(failure.reason, kind=failure.kind, unknown_effect=unknown) from failure
@@ -176,6 +178,9 @@ class TemporalRuntime:
         """Exchange the question on the desk, and show it."""
         self._desk.replace(gate)
         self._on_change()
+
+    def foresee(self, step: str, approve: Approve, plans: Sequence[Plan]) -> None:
+        """A dry run's record is its plan: what would be asked, `halon simulate` shows."""
 
     async def ask(self, gate: Gate) -> None:
         """Put the question on the desk and show it."""

@@ -35,11 +35,11 @@ _POD_SAMPLE = 100
 """Pods of the current revision that are looked at for crash loops."""
 
 LOOK = (
-    Permission("kubernetes", ("get",), "apps/deployments", "to see what is there"),
+    Permission("kubernetes", ("get",), "apps/deployments", "to see what is there", name="{name}"),
     Permission("kubernetes", ("list",), "apps/replicasets", "to know its revisions"),
     Permission("kubernetes", ("list",), "/pods", "to see whether its pods crash-loop"),
 )
-PATCH = Permission("kubernetes", ("patch",), "apps/deployments", "to write the change")
+PATCH = Permission("kubernetes", ("patch",), "apps/deployments", "to write the change", name="{name}")
 
 
 class Workload(State):

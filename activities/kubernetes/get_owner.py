@@ -48,7 +48,7 @@ class GetOwner(Read[PodOwner]):
     """
 
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission("kubernetes", ("get",), "/pods", "to see who owns it"),
+        Permission("kubernetes", ("get",), "/pods", "to see who owns it", name="{pod}"),
         Permission("kubernetes", ("get",), "apps/replicasets", "to see which Deployment owns it"),
         Permission("kubernetes", ("get",), "apps/deployments", "to see whether something owns it in turn"),
         Permission("kubernetes", ("get",), "apps/statefulsets", "to see whether something owns it in turn"),

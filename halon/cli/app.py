@@ -25,10 +25,12 @@ from halon.cli.invocation import Invocation
 from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
+from halon.cli.permissions import permissions
 from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
+from halon.cli.simulate import show_simulation
 from halon.cli.up import up
 from halon.errors import HalonError, InvalidInput
 
@@ -81,6 +83,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
 app.command(rich_help_panel=_RUNNING)(demo)
 app.command(rich_help_panel=_RUNNING)(up)
 app.command(rich_help_panel=_RUNNING)(setup)
+app.command(rich_help_panel=_RUNNING)(permissions)
 app.command(rich_help_panel=_RUNNING)(preflight)
 app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
@@ -108,6 +111,7 @@ app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
 app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
+app.command("simulate", rich_help_panel=_WRITING)(show_simulation)
 
 
 def main() -> NoReturn:

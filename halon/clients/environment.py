@@ -11,7 +11,7 @@ from halon.clients.kubernetes.connection import ClusterConfig
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
-from halon.clients.services import requester_of
+from halon.clients.services import clients_of, requester_of
 from halon.clients.slack import Slack
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
@@ -33,12 +33,15 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
     requester = requester_of(settings.http, credentials)
+    products = list(clients_of(settings, credentials))
     chat = settings.slack
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        clients = (on_call, kubernetes, aws, prometheus, checker, requester, notifier)
-        yield Env(*clients, *((slack,) if slack else ()), *more)
+        own = (on_call, kubernetes, prometheus, checker, requester, notifier)
+        yield Env(*own, aws, *products, *((slack,) if slack else ()), *more)
     finally:
+        for one in products:
+            await one.close()
         if slack is not None:
             await slack.close()
         await on_call.close()

@@ -80,6 +80,7 @@ class JsonApi:
             PermissionDenied: the token is not accepted, or may not do this.
             NotFound: what the call names is not there.
             Conflict: it changed meanwhile.
+            InvalidInput: the other side does not understand what it is asked.
             TransientError: it may go well later.
             PermanentError: it will not.
         """
@@ -140,17 +141,13 @@ class JsonApi:
     def _refused(self, answer: WebAnswer, call: Call) -> HalonError:
         who, setting = self.access.who, self.access.setting
         said = f"{who} answers HTTP {answer.status}{_words(answer)}"
-        if answer.status == HTTPStatus.FORBIDDEN and _is_throttled(answer):
+        if answer.status in _LATER or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_throttled(answer):
             return TransientError(said, retry_after=answer.retry_after)
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return PermissionDenied(f"{said}: the credential in `{setting}` of halon.yaml needs {call.needs}")
         if answer.status == HTTPStatus.NOT_FOUND:
             return NotFound(f"{said}: it is not there, or the credential in `{setting}` may not see it")
-        if answer.status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}:
-            return Conflict(said)
-        if answer.status in _LATER or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return TransientError(said, retry_after=answer.retry_after)
-        return PermanentError(said)
+        return _PERMANENT.get(answer.status, PermanentError)(said)
 
     def _strange(self, what: str) -> PermanentError:
         return PermanentError(
@@ -159,6 +156,14 @@ class JsonApi:
 
 
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+_PERMANENT: Mapping[int, type[PermanentError]] = {
+    HTTPStatus.BAD_REQUEST: InvalidInput,
+    HTTPStatus.UNPROCESSABLE_ENTITY: InvalidInput,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.PRECONDITION_FAILED: Conflict,
+}
 
 
 def segment(name: str) -> str:
@@ -184,13 +189,22 @@ def check_allowed(allow: tuple[str, ...], name: str, setting: str) -> None:
 
 def _is_throttled(answer: WebAnswer) -> bool:
     """Whether a 403 is about too many requests, as GitHub says it."""
+    if answer.status != HTTPStatus.FORBIDDEN:
+        return False
     return "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+
+
+def _is_plain(answer: WebAnswer) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/plain")
 
 
 def _words(answer: WebAnswer) -> str:
     """What the other side says about it, in one line without what looks like a secret."""
-    said = answer.object() or {}
-    found = next((value for name in _SAYS if (value := said.get(name))), "")
+    said = answer.object()
+    if said is None:
+        found: Any = answer.body[: 4 * MAX_SAID].decode(errors="replace") if _is_plain(answer) else ""
+    else:
+        found = next((value for name in _SAYS if (value := said.get(name))), "")
     if is_object(found):
         found = found.get("message") or found.get("reason") or json.dumps(found)
     if is_list(found):

@@ -141,6 +141,26 @@ class LedgerClient:
         """
         return await self._query(LEDGER_QUERY, LedgerState)
 
+    async def look(self) -> LedgerState:
+        """All that the ledger knows, without starting one: where there is none, nothing is held.
+
+        Raises:
+            TransientError: the ledger does not answer.
+        """
+
+        async def call() -> LedgerState:
+            try:
+                found: LedgerState = await self._handle.query(
+                    LEDGER_QUERY, result_type=LedgerState, rpc_timeout=CALL_WITHIN
+                )
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return LedgerState()
+                raise
+            return found
+
+        return await self._carry(call)
+
     async def _ensure(self) -> None:
         """Start the ledger when it does not run. One that was stopped by force goes on with what it knew."""
         state = await self._left_behind()

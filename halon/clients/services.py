@@ -1,10 +1,20 @@
 """The clients of others' systems, made of the settings: those that halon.yaml names, and no others."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from halon.clients.credentials import Credentials
+from halon.clients.github import HEADERS as GITHUB_HEADERS
+from halon.clients.github import GitHub
 from halon.clients.http_request import Destination, HttpRequester
-from halon.settings.services import HttpSettings
+from halon.clients.json_api import Access
+from halon.clients.launchdarkly import LaunchDarkly
+from halon.clients.logs import Logs
+from halon.clients.loki import Loki
+from halon.clients.unleash import Unleash
+from halon.settings.credentials import SecretRef
+from halon.settings.services import HttpSettings, Service, ServiceSettings
 
 
 class Client(Protocol):
@@ -27,3 +37,29 @@ def requester_of(settings: HttpSettings, credentials: Credentials) -> HttpReques
         for name, one in settings.requests.items()
     }
     return HttpRequester(destinations, settings.allow)
+
+
+def clients_of(settings: ServiceSettings, credentials: Credentials) -> Iterator[Client]:
+    """Give the clients of the products that the settings name. Connections are made when they are used.
+
+    Raises:
+        Misconfigured: the authorities that one of them shall trust cannot be read.
+    """
+
+    def access(who: str, setting: str, service: Service, token: SecretRef | None) -> Access:
+        named = credentials.named(token, f"{setting}.token") if token else None
+        return Access(who, service.url, setting, named, ca=service.ca)
+
+    if (loki := settings.loki) is not None:
+        headers = {"X-Scope-OrgID": loki.tenant} if loki.tenant else {}
+        yield Loki(replace(access("Loki", "loki", loki, loki.token), user=loki.user, headers=headers))
+    if (logs := settings.logs) is not None:
+        way = replace(access("the store of logs", "logs", logs, logs.token), user=logs.user, prefix="ApiKey ")
+        yield Logs(way, logs)
+    if (flags := settings.launchdarkly) is not None:
+        way = access("LaunchDarkly", "launchdarkly", flags, flags.token)
+        yield LaunchDarkly(replace(way, prefix="", headers={"LD-API-Version": "20240415"}), flags)
+    if (unleash := settings.unleash) is not None:
+        yield Unleash(replace(access("Unleash", "unleash", unleash, unleash.token), prefix=""), unleash)
+    if (github := settings.github) is not None:
+        yield GitHub(replace(access("GitHub", "github", github, github.token), headers=GITHUB_HEADERS), github)

@@ -35,6 +35,12 @@ class Alert(Contract):
     starts_at: datetime
     """When the condition began, by the source's clock; with the fingerprint it names the episode. Has a time zone."""
     ends_at: datetime | None = None
+    cycle: Annotated[str, StringConstraints(max_length=512)] = ""
+    """The source's own name of this one time that the condition held, when it does not repeat the start: then this
+    names the episode, and `starts_at` does not."""
+    undated: bool = False
+    """Whether `starts_at` is not the source's word on the beginning, but when the source last spoke of the condition.
+    An end that is undated and belongs to no episode that is known ends every one of its condition."""
     url: str = ""
     """Where a person looks at it in the source."""
 
@@ -46,4 +52,4 @@ class Alert(Contract):
     @property
     def episode(self) -> str:
         """Identity of this one time that the condition held: 16 hex digits from source, fingerprint and start."""
-        return digest([self.source, self.fingerprint, self.starts_at.isoformat()])[:16]
+        return digest([self.source, self.fingerprint, self.cycle or self.starts_at.isoformat()])[:16]

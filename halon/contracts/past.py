@@ -21,6 +21,8 @@ class Sighting(Contract):
     """When the episode that it belongs to began, by the source's clock."""
     at: datetime
     """When it was heard of."""
+    undated: bool = False
+    """Whether `starts_at` is only when the source last spoke of it: a later one is then no new episode."""
 
 
 class ConditionState(Contract):

@@ -21,7 +21,7 @@ MAX_CONDITIONS = 1000
 def sighting(alert: Alert, at: datetime) -> Sighting:
     """Give what an alert says of its condition."""
     firing = alert.status is AlertStatus.FIRING
-    return Sighting(condition=alert.condition, firing=firing, starts_at=alert.starts_at, at=at)
+    return Sighting(condition=alert.condition, firing=firing, starts_at=alert.starts_at, at=at, undated=alert.undated)
 
 
 def heard(past: ConditionState | None, seen: Sighting) -> ConditionState:
@@ -30,10 +30,10 @@ def heard(past: ConditionState | None, seen: Sighting) -> ConditionState:
         return ConditionState(
             condition=seen.condition, firing=seen.firing, starts_at=seen.starts_at, since=seen.at, changes=()
         )
-    if seen.starts_at < past.starts_at:
+    if seen.starts_at < past.starts_at and not seen.undated:
         return past
     turned = seen.firing != past.firing
-    anew = seen.firing and seen.starts_at > past.starts_at
+    anew = seen.firing and not seen.undated and seen.starts_at > past.starts_at
     if not turned and not anew:
         return past.model_copy(update={"starts_at": seen.starts_at})
     return ConditionState(

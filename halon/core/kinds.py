@@ -140,8 +140,11 @@ class Kinds:
         call = ActionCall(action=step.uses, params=params)
         if self._spec.dry_run:
             plan = await self._changes.plan(call, path)
-            self._changes.question(plan, path, scope, cover)
-            self._account.planned += plan.kind == "change"
+            approve = self._changes.question(plan, path, scope, cover)
+            if plan.kind == "change":
+                self._account.planned += 1
+                if approve is not None:
+                    self._runtime.foresee(path, approve, (plan,))
             return {**entry("planned", None), "before": plan.before, "after": plan.after}
         undone = (one for one in reversed(self._account.changes) if one.step == path and not one.taken_back)
         earlier = next(undone, None)

@@ -101,6 +101,8 @@ class Members:
         self.count += 1
         if alert.status is AlertStatus.RESOLVED:
             if known is None or known.status is AlertStatus.RESOLVED:
+                if alert.undated and self._end_all_of(alert):
+                    return "resolved"
                 self._repeated(episode, 1)
                 return ""
             self._alerts[episode] = alert
@@ -120,6 +122,16 @@ class Members:
         if known is not None:
             self._alerts[episode] = alert
         return ""
+
+    def _end_all_of(self, end: Alert) -> bool:
+        """Let every episode of a condition end, because the source does not say which one did. Whether any did."""
+        ended = {
+            episode: one.model_copy(update={"status": end.status, "ends_at": end.ends_at})
+            for episode, one in self._alerts.items()
+            if one.status is AlertStatus.FIRING and one.condition == end.condition
+        }
+        self._alerts |= ended
+        return bool(ended)
 
     def _repeated(self, episode: str, times: int) -> None:
         place = episode if episode in self._repeats or len(self._repeats) < MAX_MEMBERS else OTHERS

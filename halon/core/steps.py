@@ -197,6 +197,8 @@ class Steps:
         if step.approve is not None and not change and not self._spec.dry_run:
             outlook = await self._lookout.survey_step(step, path, scope)
             cover = replace(cover, approved=cover.approved | await self._ask(path, step.approve, outlook))
+        elif step.approve is not None and not change:
+            self._runtime.foresee(path, step.approve, ())
         found = await self._kinds.run(step, path, scope, cover, self)
         self._finish(path, step_kind(step) or "step", scope, step.id, found)
 
@@ -209,6 +211,7 @@ class Steps:
                 self._skip(path, "approve", f"{step.if_.strip()} is false", scope, step.id)
                 return frozenset()
             if self._spec.dry_run:
+                self._runtime.foresee(path, step.approve, ())
                 self._skip(path, "approve", "a dry run asks nobody", scope, step.id)
                 return frozenset()
             passed = await self._ask(path, step.approve, await self._lookout.survey(behind, scope, prefix, index))

@@ -19,6 +19,7 @@ from halon.contracts.outcome import RunResult
 from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
+from halon.contracts.steps import Approve
 from halon.core.approval import addressed
 from halon.core.interpreter import interpret
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
@@ -232,7 +233,7 @@ class VirtualRuntime:
     async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:  # noqa: ARG002  # nothing is frozen here
         """Change the world. As with any runtime, a failure after sending leaves the effect unknown."""
         try:
-            return await self._carry(self._world.apply(plan, step, key), APPLY_WITHIN)
+            return await self._carry(self._world.apply(plan, step, key), plan.apply_within or APPLY_WITHIN)
         except ActionFailed as failure:
             raise ActionFailed(
                 failure.reason, kind=failure.kind, unknown_effect=failure.kind not in UNSENT
@@ -256,6 +257,9 @@ class VirtualRuntime:
     async def widen(self, gate: Gate) -> None:
         """Put the question to more people."""
         self._places[gate.step].gate = gate
+
+    def foresee(self, step: str, approve: Approve, plans: Sequence[Plan]) -> None:
+        """Nobody asks what a dry run on the virtual clock would ask."""
 
     async def ask(self, gate: Gate) -> None:
         """Open the question, and let people think about it."""

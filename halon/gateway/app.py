@@ -28,10 +28,10 @@ from halon.gateway.intake import Intake, Receipt
 from halon.gateway.parsing import AlertSource, BadJson, bounded_problems
 from halon.gateway.problems import Refusal, describe_problems, install_problems, problems_of, retry_after
 from halon.gateway.requests import BODY_MEMORY, BodyMemory, read_body, require_json
-from halon.gateway.sources import build_source
+from halon.gateway.sources import build_source, sender_of
 from halon.gateway.sparing import SparingLog
 from halon.gateway.unheeded import Unheeded
-from halon.settings import GatewaySettings, Settings
+from halon.settings import GatewaySettings, Settings, Source
 from halon.store.store import Store
 from halon.telemetry import Telemetry
 
@@ -73,6 +73,8 @@ class Door:
 
     auth: Authenticator
     source: AlertSource
+    media_types: frozenset[str] = frozenset()
+    """What else than JSON the sender may call its JSON."""
 
 
 class Webhooks:
@@ -122,7 +124,7 @@ class Webhooks:
             detail = "too many webhooks at the same time"
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry_after(BUSY_RETRY_AFTER))
         async with self._slots:
-            require_json(request)
+            require_json(request, door.media_types)
             with self._memory.share() as share:
                 raw = await read_body(request, self._settings.max_body, self._settings.body_timeout, share)
                 contents = self._contents(door, request, raw)
@@ -175,10 +177,7 @@ def create_app(  # the six things that a gateway is made of
         TransientError: a secret cannot be read now.
     """
     credentials = Credentials(settings.credentials)
-    doors = {
-        name: Door(authenticator(name, source.auth, credentials.keep), build_source(name, source))
-        for name, source in settings.gateway.sources.items()
-    }
+    doors = {name: _door(name, source, credentials) for name, source in settings.gateway.sources.items()}
     sparing = SparingLog(log)
     unheeded = Unheeded(store, clock)
     handover = Handover(dispatcher, settings.gateway.dispatch_timeout, unheeded.closed)
@@ -314,6 +313,12 @@ def _catalogue_check(catalogue: Mapping[str, Playbook]) -> Callable[[], Awaitabl
             raise TransientError("no playbook is loaded: see `playbooks` in halon.yaml and `halon lint`")
 
     return check
+
+
+def _door(name: str, settings: Source, credentials: Credentials) -> Door:
+    sender = sender_of(name, settings)
+    auth = authenticator(name, settings.auth, sender, credentials.keep)
+    return Door(auth, build_source(name, settings), sender.media_types)
 
 
 def _unauthorized(auth: Authenticator) -> Refusal:

@@ -5,11 +5,13 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from pydantic import SecretStr
 
+from halon.errors import Misconfigured
 from halon.settings import Auth, Hmac, SecretRef
 
 Secret: TypeAlias = Callable[[], SecretStr]
@@ -41,6 +43,11 @@ class Authenticator(Protocol):
         ...
 
 
+def same(given: bytes, expected: bytes) -> bool:
+    """Compare in the same time whatever is wrong, also the length."""
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
+
+
 class Bearer:
     """A token that the sender knows."""
 
@@ -53,12 +60,58 @@ class Bearer:
         """Whether the token is the right one."""
         values = headers.getlist("authorization")
         scheme, _, token = (values[0] if len(values) == 1 else "").partition(" ")
-        given = hashlib.sha256(token.strip().encode("latin-1")).digest()
-        expected = hashlib.sha256(self._token().get_secret_value().encode()).digest()
-        return hmac.compare_digest(given, expected) and scheme.lower() == "bearer"
+        given = token.strip().encode("latin-1")
+        return same(given, self._token().get_secret_value().encode()) and scheme.lower() == "bearer"
 
     def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the token is the right one."""
+        del body, now
+        return self.admits(headers)
+
+
+class Basic:
+    """A user and a password that the sender knows."""
+
+    challenge = 'Basic realm="halon"'
+
+    def __init__(self, username: str, password: Secret) -> None:
+        self._username = username
+        self._password = password
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether both are the right ones."""
+        values = headers.getlist("authorization")
+        scheme, _, given = (values[0] if len(values) == 1 else "").partition(" ")
+        try:
+            plain = base64.b64decode(given.strip(), validate=True)
+        except (ValueError, binascii.Error):
+            plain = b""
+        expected = f"{self._username}:{self._password().get_secret_value()}".encode()
+        return same(plain, expected) and scheme.lower() == "basic"
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether both are the right ones."""
+        del body, now
+        return self.admits(headers)
+
+
+class KeyHeader:
+    """A secret that the sender gives in a header of its own."""
+
+    challenge = "Key"
+
+    def __init__(self, name: str, value: Secret) -> None:
+        self._name = name
+        self._value = value
+
+    def admits(self, headers: Headers) -> bool:
+        """Whether the header holds the secret."""
+        values = headers.getlist(self._name)
+        given = values[0].strip().encode("latin-1") if len(values) == 1 else b""
+        return same(given, self._value().get_secret_value().encode())
+
+    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether the header holds the secret."""
         del body, now
         return self.admits(headers)
 
@@ -127,16 +180,44 @@ class Open:
         return True
 
 
-def authenticator(name: str, auth: Auth, keep: Keep) -> Authenticator:
+Scheme: TypeAlias = Callable[[Secret], Authenticator]
+"""A sender's own way to sign, made with the secret that it shares with this source."""
+Way: TypeAlias = Literal["bearer", "basic", "header", "signature", "hmac"]
+"""One of the fields of `auth`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the program that sends to a type of source can do."""
+
+    product: str
+    ways: tuple[Way, ...]
+    """How it can prove itself; `none` is always possible."""
+    scheme: Scheme | None = None
+    """With `signature` among the ways."""
+    media_types: frozenset[str] = frozenset()
+    """What else than JSON it may call the JSON that it sends."""
+
+
+def authenticator(name: str, auth: Auth, sender: Sender, keep: Keep) -> Authenticator:
     """Build what source `name` is checked with. `keep` reads its secret now, and anew from time to time.
 
     Raises:
-        Misconfigured: the secret is not there.
+        Misconfigured: the secret is not there, or the sender cannot prove itself so.
         TransientError: it cannot be read now.
     """
-    setting = f"gateway.sources.{name}.auth"
+    (way,) = auth.ways
+    setting = f"gateway.sources.{name}.auth.{way}"
+    if way not in (*sender.ways, "none"):
+        raise Misconfigured(f"`{setting}`: {sender.product} cannot do that; it can {', '.join(sender.ways)}")
     if auth.bearer is not None:
-        return Bearer(keep(auth.bearer, f"{setting}.bearer"))
+        return Bearer(keep(auth.bearer, setting))
+    if auth.basic is not None:
+        return Basic(auth.basic.username, keep(auth.basic.password, f"{setting}.password"))
+    if auth.header is not None:
+        return KeyHeader(auth.header.name, keep(auth.header.value, f"{setting}.value"))
     if auth.hmac is not None:
-        return Signature(keep(auth.hmac.secret, f"{setting}.hmac.secret"), auth.hmac)
+        return Signature(keep(auth.hmac.secret, f"{setting}.secret"), auth.hmac)
+    if auth.signature is not None and sender.scheme is not None:
+        return sender.scheme(keep(auth.signature, setting))
     return Open()

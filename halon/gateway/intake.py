@@ -51,6 +51,7 @@ class Receipt(BaseModel):
     incidents: list[str] = Field(default=[], description="Workflow ids of the incidents, at most a hundred.")
     alerts: list[Fate] = Field(default=[], description="What became of each alert, at most a hundred.")
     errors: list[str] = Field(default=[], description="One line for each alert that was rejected, naming the field.")
+    remarks: list[str] = Field(default=[], description="What the body was when it was no alert, such as a test.")
 
 
 @dataclass(slots=True)
@@ -137,6 +138,7 @@ class Intake:
             unmatched=receipt.unmatched,
             suppressed=receipt.suppressed,
             incidents=receipt.incidents,
+            **({"remarks": receipt.remarks} if receipt.remarks else {}),
         )
 
 
@@ -187,6 +189,7 @@ def _receipt(contents: Contents, verdicts: dict[int, _Verdict]) -> Receipt:
             for alert, verdict in zip(parsed.alerts[:MAX_LISTED], given[:MAX_LISTED], strict=True)
         ],
         errors=bounded_problems(parsed.rejected),
+        remarks=bounded_problems(parsed.remarks),
     )
 
 

@@ -34,6 +34,8 @@ class Parsed:
     rejected: tuple[str, ...] = ()
     truncated: int = 0
     """Alerts that the sender left out of the body."""
+    remarks: tuple[str, ...] = ()
+    """What the body was when it was no alert, such as a test of the connection: it is answered with success."""
 
 
 class AlertSource(Protocol):

@@ -1,7 +1,7 @@
 """Reading a webhook's request: what it may be, how much of it, and for how long."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
@@ -63,16 +63,15 @@ class BodyShare:
             self.held = size
 
 
-def require_json(request: Request) -> None:
-    """Refuse what is not plain JSON.
+def require_json(request: Request, also: Collection[str] = ()) -> None:
+    """Refuse what is not plain JSON, and does not say so either by one of the types in `also`.
 
     Raises:
         Refusal: 415.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
+    is_json = media_type.startswith("application/") and media_type.endswith(("/json", "+json"))
+    if not is_json and media_type not in also:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the alerts as application/json")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without compression")

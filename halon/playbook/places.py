@@ -23,6 +23,8 @@ class Places:
         """Names of the actions that are used."""
         self.ignored: set[str] = set()
         """Paths of reads whose output no expression uses, so that what they answer changes nothing."""
+        self.steps: dict[str, Step] = {}
+        """Each step by its path; those of `resolve` are none."""
         self.paths = dict.fromkeys(self._of_book(book, "", 0))
 
     def has(self, path: str) -> bool:
@@ -55,6 +57,7 @@ class Places:
     def _of_steps(self, steps: Sequence[Step], prefix: str, depth: int) -> Iterator[str]:
         for index, step in enumerate(steps):
             path = step_path(step, index, prefix)
+            self.steps[path] = step
             yield path
             yield from self._within(step, path, depth)
             if not isinstance(step.on_failure, str):

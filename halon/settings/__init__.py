@@ -3,15 +3,18 @@
 from halon.settings.credentials import CredentialSettings, SecretRef, SecretSource
 from halon.settings.identity import os_user, own_key
 from halon.settings.loading import CONFIG_VARIABLE, load_settings
-from halon.settings.model import Auth, GatewaySettings, GenericMap, Hmac, Settings, Source
+from halon.settings.model import GatewaySettings, Settings
 from halon.settings.secrets import NoSecret, resolve, secrets_of
+from halon.settings.sources import Auth, Basic, GenericMap, Header, Hmac, Source
 
 __all__ = [
     "CONFIG_VARIABLE",
     "Auth",
+    "Basic",
     "CredentialSettings",
     "GatewaySettings",
     "GenericMap",
+    "Header",
     "Hmac",
     "NoSecret",
     "SecretRef",

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -25,9 +25,10 @@ from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.section import HeaderName, HttpUrl, Name, Section, TimeZone
+from halon.settings.section import HttpUrl, Name, Section, TimeZone
 from halon.settings.services import ServiceSettings
 from halon.settings.slack import SlackSettings
+from halon.settings.sources import Source
 from halon.settings.store import StoreSettings
 
 MIB = 1024 * 1024
@@ -79,94 +80,6 @@ class EvidenceSettings(Section):
     """Where evidence is kept. Without `dir`: `evidence` below `data_dir`."""
 
     dir: Path | None = None
-
-
-class Hmac(Section):
-    """A signature over the raw body with a shared secret."""
-
-    secret: SecretRef
-    header: HeaderName = "X-Signature-256"
-    algorithm: Literal["sha256", "sha512"] = "sha256"
-    encoding: Literal["hex", "base64"] = "hex"
-    prefix: Annotated[str, StringConstraints(max_length=32)] = ""
-    """What stands before the signature in the header, such as `sha256=`."""
-    timestamp_header: HeaderName | None = None
-    """Seconds since 1970. It is signed together with the body and bounds replays."""
-    timestamp_format: Annotated[str, StringConstraints(max_length=64)] = "{timestamp}."
-    """With `timestamp_header`: what is signed before the body. Slack has `v0:{timestamp}:`."""
-    tolerance: Duration = timedelta(minutes=5)
-    """How far the timestamp may lie from now, on either side."""
-
-    @field_validator("timestamp_format")
-    @classmethod
-    def _has_timestamp(cls, value: str) -> str:
-        if value.count("{timestamp}") != 1:
-            raise ValueError("must hold `{timestamp}` once: a timestamp that is not signed proves nothing")
-        return value
-
-
-class Auth(Section):
-    """How a source proves who it is: exactly one way. `none: true` switches it off by name."""
-
-    bearer: SecretRef | None = None
-    hmac: Hmac | None = None
-    none: Literal[True] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "Auth":
-        if sum(way is not None for way in (self.bearer, self.hmac, self.none)) != 1:
-            raise ValueError("name exactly one of `bearer`, `hmac` and `none: true`")
-        return self
-
-
-Template: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-"""Text with `${{ }}` in it, as in playbooks."""
-
-
-class GenericMap(Section):
-    """Where the fields of an alert are in a body. Expressions see `body`, `item` (one of `items`) and `headers`."""
-
-    items: Template | None = None
-    """The list in the body, such as `${{ body.events }}`; without it the body is one alert."""
-    name: Template
-    fingerprint: Template | None = None
-    """The sender's own identity of the condition; without it a digest of name and labels."""
-    status: Template | None = None
-    """`firing` or `resolved`, or a boolean that is true while it fires; without it always firing."""
-    severity: Template | None = None
-    labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
-    """One expression for each label, or one that gives a map."""
-    annotations: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
-    starts_at: Template
-    """When the condition began, as RFC 3339 text or seconds since 1970. With the fingerprint it names the episode, so
-    it must be the same in every repeat."""
-    ends_at: Template | None = None
-    url: Template | None = None
-
-
-class Source(Section):
-    """One sender of alerts: `POST /v1/alerts/<its name>`."""
-
-    type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-    """`alertmanager`, `generic`."""
-    auth: Auth
-    map: GenericMap | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _auth_is_on(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not value.get("auth"):  # pyright: ignore[reportUnknownMemberType]  # raw YAML
-            raise ValueError(
-                "a source needs `auth`: add `auth: {bearer: {env: NAME}}` or `auth: {hmac: {secret: {env: NAME}}}`, "
-                "or switch it off by name with `auth: {none: true}`"
-            )
-        return value  # pyright: ignore[reportUnknownVariableType]  # raw YAML
-
-    @model_validator(mode="after")
-    def _map_belongs(self) -> "Source":
-        if (self.type == "generic") != (self.map is not None):
-            raise ValueError("a source of type `generic` needs `map`, and no other one takes it")
-        return self
 
 
 class GatewaySettings(Section):

@@ -90,7 +90,42 @@ class LogsSettings(Service):
     message_field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@-]{1,100}$")] = "message"
 
 
+class LaunchDarklySettings(Service):
+    """An account of LaunchDarkly."""
+
+    url: HttpUrl = "https://app.launchdarkly.com"
+    token: SecretRef
+    """An access token whose role may read the flags and turn them."""
+    allow: Globs
+    """Which flags may be touched, as `project/environment`."""
+
+
+class UnleashSettings(Service):
+    """An Unleash."""
+
+    token: SecretRef
+    """A service account's token, or a personal one."""
+    allow: Globs
+    """Which flags may be touched, as `project/environment`."""
+
+
+class GitHubSettings(Service):
+    """A GitHub."""
+
+    url: HttpUrl = "https://api.github.com"
+    """Address of the REST API; of an Enterprise Server `https://HOST/api/v3`."""
+    token: SecretRef
+    """A fine-grained token, or an app's installation token."""
+    allow: Globs
+    """Which repositories may be touched, as `owner/name`."""
+
+
 class ServiceSettings(Section):
-    """All of them, by their products' names."""
+    """All of them, by their products' names; without one, its actions do not work."""
 
     http: HttpSettings = HttpSettings()
+    loki: LokiSettings | None = None
+    logs: LogsSettings | None = None
+    launchdarkly: LaunchDarklySettings | None = None
+    unleash: UnleashSettings | None = None
+    github: GitHubSettings | None = None

@@ -18,6 +18,8 @@ from halon.kit.lifecycle import Lifecycle
 from halon.kit.registry import Registry
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Doubles stand beside the tests of their family, under names of their own.
+sys.path.extend(str(family) for family in sorted(Path(__file__).parent.iterdir()) if family.is_dir())
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -10,7 +10,7 @@ from halon.cli.app import app, execute
 
 COMMANDS = {
     "demo", "up", "setup", "worker", "gateway",
-    "incidents", "show", "approve", "deny", "cancel", "run", "lint", "test", "schema", "coverage",
+    "incidents", "show", "approve", "deny", "cancel", "run", "lint", "test", "schema", "coverage", "simulate",
 }  # fmt: skip
 
 

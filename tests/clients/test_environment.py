@@ -1,14 +1,20 @@
 from datetime import timedelta
 from pathlib import Path
 
+import certifi
 import pytest
 from aiohttp import web
 
 from halon.clients.environment import open_env
+from halon.clients.github import GitHub
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi
+from halon.clients.launchdarkly import LaunchDarkly
+from halon.clients.logs import Logs
+from halon.clients.loki import Loki
 from halon.clients.pinned import HttpAnswer
 from halon.clients.prometheus import Prometheus
+from halon.clients.unleash import Unleash
 from halon.errors import Misconfigured
 from halon.settings import SecretRef
 from halon.settings.model import Cluster, KubernetesSettings, PrometheusSettings, Settings
@@ -64,3 +70,27 @@ async def test_what_higher_layers_bring_is_found_by_its_type() -> None:
         assert env.get(Evidence) is brought
         with pytest.raises(Misconfigured, match="no Path"):
             env.get(Path)
+
+
+async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) -> None:
+    ca = Path(certifi.where())
+    token = {"token": {"file": tmp_path / "token"}}
+    url = {"url": "https://x.example.com", "ca": ca}
+    settings = Settings.model_validate(
+        {
+            "loki": url,
+            "logs": {**url, "allow": ["logs-*"]},
+            "launchdarkly": {**token, "allow": ["shop/*"]},
+            "unleash": {**url, **token, "allow": ["default/*"]},
+            "github": {**token, "allow": ["acme/*"]},
+        }
+    )
+    async with open_env(settings) as env:
+        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub):
+            assert isinstance(env.get(product), product)
+    async with open_env(Settings()) as env:
+        with pytest.raises(Misconfigured, match="no GitHub"):
+            env.get(GitHub)
+    with pytest.raises(Misconfigured, match="authorities"):
+        async with open_env(Settings.model_validate({"loki": {**url, "ca": tmp_path / "none"}})):
+            pass

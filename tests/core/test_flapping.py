@@ -125,3 +125,12 @@ def test_the_end_of_what_an_earlier_incident_took_up_is_kept_for_the_store() -> 
     assert conditions.unsaved() == ((), (sighting(one, START),))
     assert conditions.unsaved() == ((), ())
     assert conditions.has_resolved(one.condition)
+
+
+def test_a_later_word_without_a_start_is_no_new_episode_and_its_end_counts_however_old() -> None:
+    def told(status: str, second: int) -> ConditionState:
+        said = sighting(alert(status, second).model_copy(update={"undated": True}), START + timedelta(minutes=1))
+        return heard(after((0, "firing", 10)), said)
+
+    assert told("firing", 20).changes == ()
+    assert not told("resolved", 5).firing

@@ -50,6 +50,25 @@ def test_a_resolution_of_an_unknown_alert_changes_nothing() -> None:
     assert members.alerts == ()
 
 
+def test_an_end_without_a_start_of_its_own_ends_every_episode_of_its_condition() -> None:
+    members, one, again, other = Members(), alert(), alert(minutes=5), alert("other")
+    members.take([one, again, other], frozenset({one.episode, again.episode, other.episode}))
+    end = alert(status=AlertStatus.RESOLVED, minutes=9).model_copy(update={"undated": True, "ends_at": START})
+    assert [news for _, news in members.take([end, end], frozenset())] == ["resolved", ""]
+    assert [(alert.fingerprint, alert.status.value) for alert in members.alerts] == [
+        ("f", "resolved"),
+        ("f", "resolved"),
+        ("other", "firing"),
+    ]
+    assert [alert.episode for alert in members.alerts[:2]] == [one.episode, again.episode]
+    assert {alert.ends_at for alert in members.alerts[:2]} == {START}
+
+
+def test_a_cycle_names_the_episode_instead_of_the_start() -> None:
+    first, later = (alert(minutes=minutes).model_copy(update={"cycle": "c1"}) for minutes in (0, 5))
+    assert first.episode == later.episode != alert().episode
+
+
 def test_repeats_are_told_by_alert_however_they_came_and_each_once() -> None:
     members, one, end = Members(), alert(), alert(status=AlertStatus.RESOLVED)
     members.take([one, one, end, end], frozenset({one.episode}))

@@ -1,6 +1,5 @@
-"""Halon's account in a cluster may do what the actions declare, and nothing else."""
+"""The roles that are shipped grant what the shipped playbooks need, and nothing else."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,56 +7,57 @@ import pytest
 import yaml
 
 import worker
-from halon.contracts.plan import Effect
+from halon.kit.privileges.manifests import Account, manifests
+from halon.kit.privileges.needs import Need, needs_of
+from halon.kit.privileges.rbac import Wanted, roles_of
+from halon.playbook.catalogue import load_catalogue
 
-MANIFESTS: list[dict[str, Any]] = list(
-    yaml.safe_load_all((Path(__file__).parents[2] / "deploy" / "rbac.yaml").read_text(encoding="utf-8"))
-)
-READING = {"get", "list", "watch"}
-
-
-def of_kind(kind: str) -> list[dict[str, Any]]:
-    return [one for one in MANIFESTS if one["kind"] == kind]
+ROOT = Path(__file__).parents[2]
+FILES = {"rbac.yaml": Wanted(namespaces=("shop",), namespaced=True), "rbac-cluster.yaml": Wanted()}
+every_file = pytest.mark.parametrize("file", FILES)
 
 
-def granted(*roles: str) -> set[tuple[str, str, str]]:
-    rules = [rule for role in of_kind("ClusterRole") if role["metadata"]["name"] in roles for rule in role["rules"]]
-    return {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
+def shipped(file: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((ROOT / "deploy" / file).read_text(encoding="utf-8")))
 
 
-def declared(*effects: Effect) -> Iterator[tuple[str, str, str]]:
+@pytest.fixture(scope="module")
+def needs() -> list[Need]:
     registry = worker.registry()
-    for name in registry.names:
-        action = registry.action(name)
-        for permission in action.permissions if action.effect in effects else ():
-            if permission.system == "kubernetes":
-                group, _, resource = permission.resource.partition("/")
-                yield from ((group, resource, verb) for verb in permission.verbs)
+    catalogue = load_catalogue([ROOT / "playbooks"], registry.schemas).playbooks
+    return needs_of(catalogue.values(), catalogue, registry)
 
 
-def test_both_roles_together_grant_what_the_actions_declare_and_no_more() -> None:
-    assert granted("halon-observe", "halon-change") == set(declared(*Effect))
+@every_file
+def test_a_file_is_as_the_playbooks_are_now(file: str, needs: list[Need]) -> None:
+    text = (ROOT / "deploy" / file).read_text(encoding="utf-8")
+    title = [line.removeprefix("# ") for line in text.partition("\napiVersion")[0].splitlines()]
+    anew = manifests(roles_of(needs, FILES[file]), Account(), [])
+    assert list(yaml.safe_load_all(anew)) == list(yaml.safe_load_all(text)), "run `make schema`"
+    assert title[0].startswith("What these playbooks need")
 
 
-def test_the_observing_role_is_enough_for_every_read_and_changes_nothing() -> None:
-    observe = granted("halon-observe")
-    assert set(declared(Effect.READ)) <= observe
-    assert {verb for _, _, verb in observe} <= READING
+@every_file
+def test_every_rule_says_who_needs_it(file: str) -> None:
+    text = (ROOT / "deploy" / file).read_text(encoding="utf-8")
+    assert text.count("\n  # ") >= text.count("\n  - apiGroups:") > 0
+    for rule in text.split("\n  - apiGroups:")[:-1]:
+        assert "  # " in rule.rpartition("verbs:")[2]
 
 
-def test_nothing_is_granted_beyond_a_namespace() -> None:
-    assert of_kind("ClusterRoleBinding") == []
-    assert all(one["metadata"]["namespace"] for one in of_kind("RoleBinding"))
+def test_the_namespaced_file_grants_nothing_beyond_its_namespace() -> None:
+    kinds = [one["kind"] for one in shipped("rbac.yaml")]
+    assert kinds == ["ServiceAccount", "Role", "RoleBinding"]
+    assert {one["metadata"]["namespace"] for one in shipped("rbac.yaml")[1:]} == {"shop"}
 
 
-@pytest.mark.parametrize("binding", of_kind("RoleBinding"), ids=lambda one: one["metadata"]["name"])
-def test_a_binding_gives_a_role_of_this_file_to_the_account_of_this_file(binding: dict[str, Any]) -> None:
-    assert binding["roleRef"]["name"] in {role["metadata"]["name"] for role in of_kind("ClusterRole")}
-    accounts = [(one["metadata"]["name"], one["metadata"]["namespace"]) for one in of_kind("ServiceAccount")]
-    assert [(one["name"], one["namespace"]) for one in binding["subjects"]] == accounts
+@every_file
+def test_a_binding_gives_a_role_of_the_file_to_the_account_of_the_file(file: str) -> None:
+    documents = shipped(file)
+    roles = {(one["kind"], one["metadata"]["name"]) for one in documents if one["kind"] in {"Role", "ClusterRole"}}
+    account = documents[0]["metadata"]
+    for binding in (one for one in documents if one["kind"].endswith("Binding")):
+        assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) in roles
+        assert [(one["namespace"], one["name"]) for one in binding["subjects"]] == [
+            (account["namespace"], account["name"])
+        ]

@@ -148,6 +148,6 @@ def test_a_type_that_does_not_exist_is_told_with_those_that_do() -> None:
     source = parse_settings("gateway: {sources: {a: {type: pager, auth: {none: true}}}}", Path("x")).gateway.sources[
         "a"
     ]
-    with pytest.raises(Misconfigured, match="alertmanager, generic"):
+    with pytest.raises(Misconfigured, match=r"it may be alertmanager, .*generic, .*pagerduty"):
         build_source("a", source)
-    assert source_types() == ["alertmanager", "generic"]
+    assert not any(kind.startswith("_") for kind in source_types())

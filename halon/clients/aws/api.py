@@ -161,6 +161,7 @@ class Account:
 
         def run() -> T:
             from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+            from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
             name = operation
             try:
@@ -172,7 +173,7 @@ class Account:
                 raise answered(
                     Asked(self.name, service, error.operation_name or name, chosen), error.response
                 ) from error
-            except BotoCoreError as error:
+            except (BotoCoreError, ResponseParserError) as error:
                 raise unanswered(Asked(self.name, service, name, chosen), error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)

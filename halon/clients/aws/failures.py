@@ -88,7 +88,7 @@ _NO_CREDENTIALS = frozenset(
     }
 )
 _NO_REGION = frozenset({"NoRegionError", "InvalidRegionError"})
-_NO_SERVICE = frozenset({"UnknownServiceError", "UnknownEndpointError", "EndpointProviderError", "ResponseParserError"})
+_NO_SERVICE = frozenset({"UnknownServiceError", "UnknownEndpointError", "EndpointProviderError"})
 
 
 class AwsRefusal(PermanentError):  # noqa: N818  # reads as the fact that it states
@@ -181,7 +181,9 @@ def unanswered(asked: Asked, error: Exception) -> HalonError:
     if kind in _NO_REGION:
         return Misconfigured(f"{asked.where}: there is no such region, or none is set: `aws.accounts` in halon.yaml")
     if kind in _NO_SERVICE:
-        return Misconfigured(f"{asked.where}: what answers is not AWS, or has no such call in {asked.region}: {kind}")
+        return Misconfigured(f"{asked.where}: AWS has no such service in region {asked.region or 'of boto3'}: {kind}")
+    if kind == "ResponseParserError":
+        return TransientError(f"{asked.where}: the answer is cut off, or what answers is not AWS")
     if kind == "ParamValidationError":
         return InvalidInput(f"{asked.where}: {said}")
     return TransientError(f"{asked.where}: no answer ({kind}): {said}")

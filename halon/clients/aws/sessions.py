@@ -7,6 +7,7 @@ once and takes up to 70 ms, so it happens under a lock.
 import threading
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from halon.settings.aws import AwsAccount
 
@@ -100,7 +101,7 @@ class Session:
         from botocore.config import Config  # noqa: PLC0415
 
         endpoint = self._settings.endpoint
-        return session.client(
+        client = session.client(
             service,
             region_name=region,
             endpoint_url=endpoint,
@@ -115,3 +116,16 @@ class Session:
             ),
             **keys,
         )
+        if endpoint is not None and service == "s3control":
+            client.meta.events.register("before-sign.s3-control", same_host(endpoint))
+        return client
+
+
+def same_host(endpoint: str) -> Any:
+    """Have every account asked at one address: boto3 puts the account's number before the host, which none may have."""
+    host = urlsplit(endpoint).netloc
+
+    def settle(request: Any, **_: Any) -> None:
+        request.url = urlsplit(str(request.url))._replace(netloc=host).geturl()
+
+    return settle

@@ -9,9 +9,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest
 from halon.errors import InvalidInput
+from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed, checked, field_problems, refuse_too_many
 from halon.settings import Source
 
+SENDER = Sender("Alertmanager", ("bearer", "basic", "header", "hmac"))
+"""It signs nothing by itself; a proxy before it may."""
 _NO_END = datetime(1970, 1, 1, tzinfo=UTC)
 """Alertmanager writes Go's zero time, 0001-01-01, for an alert that has not ended."""
 

@@ -12,10 +12,12 @@ from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest
 from halon.core.expressions import EvaluationError, ExpressionError, compile_expression, fill, scan
 from halon.errors import InvalidInput, Misconfigured
+from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed, checked, field_problems, refuse_too_many
 from halon.redaction import cut_text, is_secret_key
 from halon.settings import GenericMap, Source
 
+SENDER = Sender("the sender of a source of type generic", ("bearer", "basic", "header", "hmac"))
 NAMES = frozenset({"body", "headers", "item"})
 _OPEN_HEADERS = frozenset({"user-agent", "content-type"})
 _SIGNATURE = re.compile(r"sign|hmac|hash|digest", re.IGNORECASE)

@@ -32,6 +32,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from halon.clients.aws.iam import iam_action
+from halon.clients.aws.sessions import same_host
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -177,7 +178,7 @@ class Emulator:
 
     def admin(self, service: str, region: str = REGION) -> Any:
         """A client that is held to nothing."""
-        return boto3.client(  # type: ignore[call-overload]
+        client: Any = boto3.client(  # type: ignore[call-overload]
             service,
             region_name=region,
             endpoint_url=self.url,
@@ -185,6 +186,9 @@ class Emulator:
             aws_secret_access_key=ADMIN,
             config=Config(inject_host_prefix=False, s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
+        if service == "s3control":
+            client.meta.events.register("before-sign.s3-control", same_host(self.url))
+        return client
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         call = understood(environ, self)
@@ -195,7 +199,8 @@ class Emulator:
                 self.losing -= 1
                 environ["werkzeug.socket"].shutdown(SHUT_RDWR)
                 return []
-        start(f"{answer.status} X", answer.headers)
+        sized = [one for one in answer.headers if one[0].lower() != "content-length"]
+        start(f"{answer.status} X", [*sized, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
 
     def _answer(self, call: Call) -> Answer:

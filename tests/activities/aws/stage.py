@@ -10,8 +10,11 @@ from emulator import ACCOUNT, REGION, Emulator, Layer, emulated
 from world import REGISTRY, World
 
 from halon.clients.aws.api import AwsApi
+from halon.contracts.activity import ReadRequest
 from halon.contracts.base import JsonObject
+from halon.contracts.plan import ActionCall
 from halon.kit.env import Env
+from halon.kit.lifecycle import Lifecycle
 from halon.settings.aws import AwsAccount, AwsAccounts
 
 ANYWHERE = {
@@ -49,6 +52,12 @@ class Stage:
             deny=lambda: self.aws.denied.add("*"),
             drift=wanted,
         )
+
+    async def read(self, action: str, params: JsonObject) -> Any:
+        """Run a read; gives what a playbook sees."""
+        call = ActionCall(action=action, params=params)
+        request = ReadRequest(call=call, incident="i-1", step="look")
+        return (await Lifecycle(REGISTRY, self.env).read(request)).output
 
     def _lose_reply(self) -> None:
         self.aws.losing = 1

@@ -1,19 +1,14 @@
 """A request goes to destinations of halon.yaml only, with their credential, and says what came of it."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from deployer import Deployer, requester
 from pydantic import ValidationError
 from vendor import TOKEN, Answered
 from world import NOW, World
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from deployer import Deployer, requester  # beside this file
 
 from activities.http.request import Check, Request, Seen
 from halon.clients.http_request import Destination, HttpRequester

@@ -1,0 +1,1 @@
+"""Actions on workflows and deployments of GitHub."""

@@ -1,0 +1,1 @@
+"""Actions that search logs in Elasticsearch and OpenSearch."""

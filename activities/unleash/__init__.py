@@ -1,0 +1,1 @@
+"""Actions on feature flags in Unleash."""

@@ -1,0 +1,109 @@
+"""Grafana alerting's webhook contact point: Alertmanager's shape with links, values and an organisation added."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.base import Json, digest, is_list, is_object
+from halon.errors import InvalidInput
+from halon.gateway.auth import Sender
+from halon.gateway.parsing import AlertSource, Parsed
+from halon.gateway.schemes import timed_signature
+from halon.gateway.sources._reading import (
+    at,
+    each,
+    finished,
+    first,
+    labelled,
+    maybe_moment,
+    missing,
+    moment,
+    needed,
+    text,
+    texts,
+)
+from halon.settings import Source
+
+_STAMPS = ("X-Grafana-Alerting-Signature-Timestamp", "X-Grafana-Alerting-Timestamp")
+"""Grafana has no name of its own for this header; these are the ones in its documentation."""
+SENDER = Sender(
+    "Grafana",
+    ("signature", "bearer", "basic", "header", "hmac"),
+    timed_signature("X-Grafana-Alerting-Signature", *_STAMPS),
+)
+_TEST = ("TestAlert", "Grafana")
+_LINKS = {
+    "silence_url": "silenceURL",
+    "dashboard_url": "dashboardURL",
+    "panel_url": "panelURL",
+    "image_url": "imageURL",
+    "value_string": "valueString",
+}
+
+
+class Grafana:
+    """The source `grafana`."""
+
+    timeless = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def parse(self, body: Json, headers: Mapping[str, str], now: datetime) -> Parsed:
+        """Give the alerts of one notification.
+
+        Raises:
+            InvalidInput: the body is no notification of Grafana alerting, or holds too many alerts.
+        """
+        del headers, now
+        alerts = at(body, "alerts")
+        if not is_list(alerts):
+            raise InvalidInput("the body is no notification of Grafana alerting", ["alerts: a list was expected"])
+        organisation = text(body, "orgId")
+        left_out = at(body, "truncatedAlerts")
+        parsed = each(alerts, "alerts", lambda raw, where: self._alert(raw, where, organisation))
+        truncated = max(left_out, 0) if isinstance(left_out, int) else 0
+        return Parsed(parsed.alerts, parsed.rejected, truncated, parsed.remarks)
+
+    def _alert(self, raw: Any, where: str, organisation: str) -> Alert | str:
+        given = at(raw, "labels")
+        if not is_object(given):
+            raise missing(f"{where}.labels")
+        name = needed(raw, where, "labels", "alertname")
+        if (name, text(given, "instance")) == _TEST:
+            return "Grafana tests the contact point"
+        status = text(raw, "status").lower()
+        if status not in set(AlertStatus):
+            raise missing(f"{where}.status", "firing or resolved was expected")
+        labels, rest = labelled(given)
+        return finished(
+            Alert.model_construct(
+                source=self.name,
+                name=name,
+                fingerprint=first(text(raw, "fingerprint"), digest(dict(given))[:16]),
+                status=AlertStatus(status),
+                severity=labels.get("severity", ""),
+                labels=labels,
+                annotations=_annotations(raw, organisation) | rest,
+                starts_at=moment(at(raw, "startsAt"), f"{where}.startsAt"),
+                ends_at=maybe_moment(at(raw, "endsAt")),
+                url=first(text(raw, "generatorURL"), text(raw, "panelURL"), text(raw, "dashboardURL")),
+            ),
+            where,
+        )
+
+
+def build(name: str, settings: Source) -> AlertSource:
+    """Build the source from its settings, of which it needs none."""
+    del settings
+    return Grafana(name)
+
+
+def _annotations(raw: Any, organisation: str) -> dict[str, str]:
+    own = at(raw, "annotations")
+    added = {name: at(raw, field) for name, field in _LINKS.items()} | {
+        "values": at(raw, "values"),
+        "organisation": organisation,
+    }
+    return texts(added) | texts(own if is_object(own) else {})

@@ -1,0 +1,124 @@
+"""The senders of alerts: who they are, how each proves it, and how what it sends is read."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import StringConstraints, field_validator, model_validator
+
+from halon.contracts.base import Duration
+from halon.settings.credentials import SecretRef
+from halon.settings.section import HeaderName, Section
+
+
+class Hmac(Section):
+    """A signature over the raw body with a shared secret."""
+
+    secret: SecretRef
+    header: HeaderName = "X-Signature-256"
+    algorithm: Literal["sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: Annotated[str, StringConstraints(max_length=32)] = ""
+    """What stands before the signature in the header, such as `sha256=`."""
+    timestamp_header: HeaderName | None = None
+    """Seconds since 1970. It is signed together with the body and bounds replays."""
+    timestamp_format: Annotated[str, StringConstraints(max_length=64)] = "{timestamp}."
+    """With `timestamp_header`: what is signed before the body. Slack has `v0:{timestamp}:`."""
+    tolerance: Duration = timedelta(minutes=5)
+    """How far the timestamp may lie from now, on either side."""
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _has_timestamp(cls, value: str) -> str:
+        if value.count("{timestamp}") != 1:
+            raise ValueError("must hold `{timestamp}` once: a timestamp that is not signed proves nothing")
+        return value
+
+
+class Basic(Section):
+    """A user and a password, as HTTP has it."""
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^:]+$")]
+    password: SecretRef
+
+
+class Header(Section):
+    """A secret in a header of its own."""
+
+    name: HeaderName = "X-Api-Key"
+    value: SecretRef
+
+
+class Auth(Section):
+    """How a source proves who it is: exactly one way. `none: true` switches it off by name.
+
+    What a sender cannot do is refused when the gateway starts: docs/sources.md says what each can.
+    """
+
+    bearer: SecretRef | None = None
+    basic: Basic | None = None
+    header: Header | None = None
+    signature: SecretRef | None = None
+    """The secret of the sender's own signature scheme, which the type of the source knows."""
+    hmac: Hmac | None = None
+    none: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Auth":
+        if len(self.ways) != 1:
+            raise ValueError(f"name exactly one of {', '.join(f'`{name}`' for name in type(self).model_fields)}")
+        return self
+
+    @property
+    def ways(self) -> list[str]:
+        """The ways that are named."""
+        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+
+
+Template: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+"""Text with `${{ }}` in it, as in playbooks."""
+
+
+class GenericMap(Section):
+    """Where the fields of an alert are in a body. Expressions see `body`, `item` (one of `items`) and `headers`."""
+
+    items: Template | None = None
+    """The list in the body, such as `${{ body.events }}`; without it the body is one alert."""
+    name: Template
+    fingerprint: Template | None = None
+    """The sender's own identity of the condition; without it a digest of name and labels."""
+    status: Template | None = None
+    """`firing` or `resolved`, or a boolean that is true while it fires; without it always firing."""
+    severity: Template | None = None
+    labels: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
+    """One expression for each label, or one that gives a map."""
+    annotations: dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], Template] | Template = {}
+    starts_at: Template
+    """When the condition began, as RFC 3339 text or seconds since 1970. With the fingerprint it names the episode, so
+    it must be the same in every repeat."""
+    ends_at: Template | None = None
+    url: Template | None = None
+
+
+class Source(Section):
+    """One sender of alerts: `POST /v1/alerts/<its name>`."""
+
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    """Such as `alertmanager`, `grafana` or `generic`: docs/sources.md has all of them."""
+    auth: Auth
+    map: GenericMap | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auth_is_on(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not value.get("auth"):  # pyright: ignore[reportUnknownMemberType]  # raw YAML
+            raise ValueError(
+                "a source needs `auth`: add `auth: {bearer: {env: NAME}}` or `auth: {hmac: {secret: {env: NAME}}}`, "
+                "or switch it off by name with `auth: {none: true}`"
+            )
+        return value  # pyright: ignore[reportUnknownVariableType]  # raw YAML
+
+    @model_validator(mode="after")
+    def _map_belongs(self) -> "Source":
+        if (self.type == "generic") != (self.map is not None):
+            raise ValueError("a source of type `generic` needs `map`, and no other one takes it")
+        return self

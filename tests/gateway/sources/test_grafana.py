@@ -1,0 +1,64 @@
+"""Grafana alerting's contact point."""
+
+from datetime import UTC, datetime
+
+import pytest
+from reading import ends, read, taken
+
+from halon.contracts.alert import AlertStatus
+from halon.errors import InvalidInput
+
+
+def test_an_alert_is_read_with_its_identity_its_start_and_its_links() -> None:
+    (alert,) = read("grafana", "firing").alerts
+    assert (alert.source, alert.name, alert.fingerprint) == ("shop", "High memory usage", "c6eadffa33fcdf37")
+    assert (alert.status, alert.severity) == (AlertStatus.FIRING, "critical")
+    assert alert.starts_at == datetime(2026, 1, 2, 3, 0, 0, 157076, tzinfo=UTC)
+    assert alert.ends_at is None
+    assert alert.labels["grafana_folder"] == "Shop"
+    assert alert.url == "https://grafana.example.com/alerting/grafana/1afz29v7z/view?orgId=1"
+    assert alert.annotations["summary"] == "Memory of cart-1 is at 93 %"
+    assert alert.annotations["values"] == '{"A": 93.25, "C": 1}'
+    assert alert.annotations["panel_url"].endswith("viewPanel=7")
+    assert alert.annotations["silence_url"].startswith("https://grafana.example.com/alerting/silence/new")
+
+
+def test_its_end_is_the_end_of_the_same_episode() -> None:
+    firing, resolved = read("grafana", "firing"), read("grafana", "resolved")
+    assert firing.alerts[0].episode == resolved.alerts[0].episode
+    assert resolved.alerts[0].ends_at == datetime(2026, 1, 2, 3, 6, 10, tzinfo=UTC)
+    assert ends(firing, resolved)
+
+
+def test_a_body_holds_many_and_says_how_many_were_left_out() -> None:
+    parsed = read("grafana", "batch")
+    assert [(alert.labels["instance"], alert.status.value) for alert in parsed.alerts] == [
+        ("cart-1", "firing"),
+        ("cart-2", "firing"),
+        ("cart-3", "resolved"),
+    ]
+    assert parsed.truncated == 4
+
+
+def test_a_test_of_the_contact_point_does_nothing_but_say_so() -> None:
+    parsed = read("grafana", "test")
+    assert (parsed.alerts, parsed.remarks) == ((), ("Grafana tests the contact point",))
+
+
+def test_one_that_is_not_fit_does_not_hold_up_the_others() -> None:
+    good = {"status": "firing", "labels": {"alertname": "A"}, "startsAt": "2026-01-02T03:00:00Z"}
+    bad = [{"status": "firing"}, good | {"labels": {}}, good | {"status": "pending"}, good | {"startsAt": "soon"}, 7]
+    parsed = taken("grafana", {"alerts": [good, *bad]})
+    assert [alert.name for alert in parsed.alerts] == ["A"]
+    assert [line.partition(": ")[0] for line in parsed.rejected] == [
+        "alerts[1].labels",
+        "alerts[2].labels.alertname",
+        "alerts[3].status",
+        "alerts[4].startsAt",
+        "alerts[5].labels",
+    ]
+
+
+def test_alerts_that_are_no_list_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="no notification of Grafana alerting"):
+        read("grafana", "malformed")
