@@ -50,14 +50,17 @@ class Database(State):
         """Give Halon's mark for one part of it."""
         return intent(self.tags, part)
 
-    def ready(self) -> None:
-        """See that RDS would take a change.
+    def under_way(self, part: str, key: str, owned: JsonObject) -> bool:
+        """Whether RDS is busy with the change that this step has announced, so that it is not asked for again.
 
         Raises:
             TransientError: RDS is busy with another one.
         """
-        if self.status != WELL:
-            raise TransientError(f"{self.title} is {self.status}: RDS takes no change now")
+        if self.status == WELL:
+            return False
+        if self.intent(part).stands(key, owned):
+            return True
+        raise TransientError(f"{self.title} is {self.status}: RDS takes no change now")
 
     async def announce(self, env: Env, part: str, key: str, owned: JsonObject) -> None:
         """Write Halon's mark, unless it stands there already."""

@@ -137,10 +137,11 @@ class FailOverDatabase(Change[Standing]):
         """Write the mark, then fail over; what an earlier attempt has begun, by RDS's own events, is not begun again.
 
         Raises:
-            TransientError: RDS is busy with this or another change.
+            TransientError: RDS is busy with another change.
         """
         database, owned = state.database, self.owned(state)
-        database.ready()
+        if database.under_way(_PART, key, owned):
+            return
         announced = database.intent(_PART)
         if announced.stands(key, owned) and await database.told(env, "failover", announced.more):
             return

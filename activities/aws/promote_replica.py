@@ -97,9 +97,10 @@ class PromoteReplica(Change[Replica]):
         """Write the mark, then promote.
 
         Raises:
-            TransientError: RDS is busy with this or another change.
+            TransientError: RDS is busy with another change.
         """
-        state.instance.ready()
+        if state.instance.under_way(_PART, key, self.owned(state)):
+            return
         await state.instance.announce(env, _PART, key, self.owned(state))
         await state.instance.call(env, "promote_read_replica", DBInstanceIdentifier=self.instance)
 

@@ -104,7 +104,7 @@ class QueryMetric(Read[MetricResult]):
     }
 
     metrics: Annotated[dict[Name, Metric], Field(max_length=20)] = {}
-    """The metrics by the names that the expression uses, which begin with a lower-case letter; one alone is the answer."""
+    """The metrics, by the names that the expression uses; they begin with a lower-case letter."""
     expression: Annotated[str, StringConstraints(max_length=1024)] = ""
     """An expression of metric math, or a query of Metrics Insights; without it, `metrics` has exactly one."""
     period: Duration = timedelta(minutes=1)

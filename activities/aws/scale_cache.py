@@ -173,13 +173,18 @@ class ScaleCache(Change[Cache]):
     async def apply(self, env: Env, after: JsonObject, state: Cache, key: str) -> None:
         """Write the mark, then the change; AWS has neither a token for it nor a guard.
 
+        A change that this step has announced, and that is under way, is not asked for again.
+
         Raises:
-            TransientError: ElastiCache is busy with this or another change.
+            TransientError: ElastiCache is busy with another change.
         """
-        if state.status != _WELL:
-            raise TransientError(f"{self._title} is {state.status}: ElastiCache takes no change now")
         owned = self.owned(state)
-        if not intent(state.tags, self._part).stands(key, owned):
+        announced = intent(state.tags, self._part).stands(key, owned)
+        if state.status != _WELL:
+            if announced:
+                return
+            raise TransientError(f"{self._title} is {state.status}: ElastiCache takes no change now")
+        if not announced:
             tag = {"Key": tag_name(self._part), "Value": tag_value(key, owned)}
             await self._call(env, "add_tags_to_resource", ResourceName=state.arn, Tags=[tag])
         which = {"ReplicationGroupId": self.group, "ApplyImmediately": True}

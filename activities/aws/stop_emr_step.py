@@ -26,8 +26,8 @@ _PHASES: dict[str, Phase] = {
 class StopEmrStep(Change[Work]):
     """Cancel a step of an EMR cluster: one that waits never begins, one that runs gets its processes terminated.
 
-    The cluster goes on, and so do its costs: see `aws.terminate_emr_cluster`. EMR keeps nowhere who cancelled a step, so
-    one that is being cancelled counts as ours.
+    The cluster goes on, and so do its costs: see `aws.terminate_emr_cluster`. EMR keeps nowhere who cancelled a step,
+    so one that is being cancelled counts as ours.
     """
 
     effect: ClassVar[Effect] = Effect.DESTROY

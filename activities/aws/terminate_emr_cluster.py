@@ -17,7 +17,7 @@ from halon.kit.env import Env
 _PHASES: dict[str, Phase] = {
     "TERMINATING": "stopped",
     "TERMINATED": "stopped",
-    "TERMINATED_WITH_ERRORS": "stopped",
+    "TERMINATED_WITH_ERRORS": "failed",
 }
 _PART = "termination"
 

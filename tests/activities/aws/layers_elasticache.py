@@ -59,7 +59,8 @@ def _changing(what: Callable[[Call, dict[str, Any]], dict[str, Any]]) -> Layer:
 
 
 def _replicas(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    return {"replicas": [int(call.data["NewReplicaCount"]) for _ in found["replicas"]]}
+    found["replicas"] = [int(call.data["NewReplicaCount"]) for _ in found["replicas"]]  # listed while they are made
+    return {"status": "available"}
 
 
 def _type(call: Call, _: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +85,11 @@ def tag(call: Call) -> Answer:
     return tags(call)
 
 
+def scalers(call: Call) -> Answer:
+    """Moto knows no scaling of replicas."""
+    return call.answer({"ScalableTargets": call.emulator.state.get("cache scalers", [])})
+
+
 def _cache(call: Call) -> dict[str, Any]:
     found: dict[str, Any] = call.emulator.state["cache"]
     return found
@@ -103,4 +109,5 @@ LAYERS: dict[tuple[str, str], Layer] = {
     ("elasticache", "ListAllowedNodeTypeModifications"): allowed,
     ("elasticache", "ListTagsForResource"): tags,
     ("elasticache", "AddTagsToResource"): tag,
+    ("application-autoscaling", "DescribeScalableTargets"): scalers,
 }

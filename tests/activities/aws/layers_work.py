@@ -1,7 +1,7 @@
 """Work that runs on AWS until it ends, which moto has not or ends by itself: executions, jobs, runs, steps, clusters.
 
-Tests put what there is into `Emulator.state["work"]` by `begin`; a stop takes one look to come to its end, as it does at
-AWS. What is answered is checked against botocore's model of the answer.
+Tests put what there is into `Emulator.state["work"]` by `begin`; a stop takes a look to come to its end, as it does
+at AWS. What is answered is checked against botocore's model of the answer.
 """
 
 from collections.abc import Callable

@@ -34,5 +34,7 @@ WORLDS: dict[str, Given] = {
     "disable_job_queue": Given({"queue": "reports"}, _queue, _broken, LAYERS),
     "stop_glue_job": Given(RUN, _runs("jr_1"), _ends("jr_1", "SUCCEEDED"), LAYERS, loses=1),
     "stop_emr_step": Given(STEP, _runs("s-1000"), _ends("s-1000", "COMPLETED"), LAYERS, loses=1),
-    "terminate_emr_cluster": Given({"cluster": "j-2AL4"}, _runs("j-2AL4"), _ends("j-2AL4", "GONE"), LAYERS),
+    "terminate_emr_cluster": Given(
+        {"cluster": "j-2AL4"}, _runs("j-2AL4"), _ends("j-2AL4", "TERMINATED_WITH_ERRORS"), LAYERS
+    ),
 }
