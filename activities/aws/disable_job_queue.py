@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import StringConstraints
 
 from activities.aws._account import AccountName, Region, account_of, target
-from activities.aws._answers import listed
+from activities.aws._answers import inner, listed
 from activities.aws._intent import halons, intent, tag_name, tag_value
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement
@@ -57,7 +57,7 @@ class DisableJobQueue(Change[Queue]):
             "batch", "describe_job_queues", region=self.region, jobQueues=[self.queue]
         )
         for one in listed(found, "jobQueues"):
-            tags: dict[str, str] = {str(name): str(value) for name, value in (one.get("tags") or {}).items()}
+            tags = {name: str(value) for name, value in inner(one, "tags").items()}
             return Queue(
                 arn=str(one["jobQueueArn"]),
                 state=str(one.get("state", "")),

@@ -151,8 +151,8 @@ class QueryMetric(Read[MetricResult]):
             MaxDatapoints=MAX_DATAPOINTS * 10,
         )
         found = [one for one in listed(answer, "MetricDataResults") if words(one, "Values")]
-        first = _points(found[0]) if found else ()
-        alone = first[0] if len(found) == 1 else None
+        first: tuple[Point, ...] = _points(found[0]) if found else ()
+        alone = next(iter(first), None) if len(found) == 1 else None
         return MetricResult(
             value=alone.value if alone else None,
             at=alone.at if alone else None,
