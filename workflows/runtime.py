@@ -152,7 +152,8 @@ class TemporalRuntime:
             plan=plan, key=key, incident=self._incident, step=step, now=workflow.now(), permit=permit
         )
         try:
-            return await self._run(f"{plan.action}.apply", request, Applied, APPLY_WITHIN, f"{step}: {plan.summary}")
+            within = plan.apply_within or APPLY_WITHIN
+            return await self._run(f"{plan.action}.apply", request, Applied, within, f"{step}: {plan.summary}")
         except ActionFailed as failure:
             unknown = failure.kind not in UNSENT
             raise ActionFailed(failure.reason, kind=failure.kind, unknown_effect=unknown) from failure

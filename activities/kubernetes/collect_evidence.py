@@ -10,7 +10,8 @@ from pydantic import Field, StringConstraints
 from activities.kubernetes._deployment import ClusterName, Namespace, cluster_of
 from halon.clients.kubernetes.api import Cluster
 from halon.clients.kubernetes.connection import ApiRefusal
-from halon.clients.kubernetes.objects import ContainerStatus, Event, Pod
+from halon.clients.kubernetes.events import Event
+from halon.clients.kubernetes.objects import ContainerStatus, Pod
 from halon.contracts.base import JsonObject
 from halon.errors import NotFound
 from halon.kit.action import Output, Permission, Read

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from halon.contracts.base import Contract, Json, JsonObject, digest
+from halon.contracts.base import Contract, Duration, Json, JsonObject, digest
 
 
 class Effect(StrEnum):
@@ -64,6 +64,8 @@ class Plan(Contract):
     notes: tuple[str, ...] = ()
     """What the one who decides should know, such as 'managed by Argo CD application cart, which may revert this'."""
     undo: Undo = Undo()
+    apply_within: Duration | None = None
+    """Bound on applying with all its attempts, for a change that writes again and again for longer than usual."""
     overtaken: bool = False
     """A refused undo: somebody else changed the target since. A person may decide to put it back all the same."""
 

@@ -20,7 +20,8 @@ from halon.contracts.steps import Approve
 READ_WITHIN = timedelta(minutes=2)
 """Bound on a read or a plan with all its attempts, unless the step says otherwise. The same for every runtime."""
 APPLY_WITHIN = timedelta(minutes=5)
-"""Bound on an apply with all its attempts; afterwards its effect is unknown and undo looks what is there."""
+"""Bound on an apply with all its attempts unless its plan has another; afterwards its effect is unknown, and undo looks
+what is there."""
 UNSENT = frozenset({"invalid_input", "misconfigured"})
 """Kinds of failure that happen before an apply sends anything; after any other its effect is unknown."""
 

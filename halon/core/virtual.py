@@ -233,7 +233,7 @@ class VirtualRuntime:
     async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:  # noqa: ARG002  # nothing is frozen here
         """Change the world. As with any runtime, a failure after sending leaves the effect unknown."""
         try:
-            return await self._carry(self._world.apply(plan, step, key), APPLY_WITHIN)
+            return await self._carry(self._world.apply(plan, step, key), plan.apply_within or APPLY_WITHIN)
         except ActionFailed as failure:
             raise ActionFailed(
                 failure.reason, kind=failure.kind, unknown_effect=failure.kind not in UNSENT

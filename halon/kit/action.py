@@ -7,12 +7,12 @@ the path of its file: `activities/kubernetes/scale_deployment.py` holds `kuberne
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import ClassVar, Generic, Literal, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from halon.contracts.base import JsonObject
+from halon.contracts.base import Json, JsonObject
 from halon.contracts.plan import Effect, Row, Settlement
 from halon.kit.env import Env
 
@@ -62,6 +62,9 @@ class Proposal:
     after: JsonObject
     rows: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
+    pinned: JsonObject = field(default_factory=dict[str, Json])
+    """Parameters that the plan adds to the call, so that applying it tells what was seen from a later thing of the same
+    name: a pod's uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,24 @@ class Change(Action, Generic[StateT]):
         """The key of the last write to the owned part that Halon stamped into the target, or empty. Pure."""
         raise NotImplementedError
 
+    def ours(self, state: StateT, key: str) -> bool:
+        """Whether this key has changed the target. Pure; to override where a target keeps the marks of many writes."""
+        return self.mark(state) == key
+
+    def unfinished(self, state: StateT) -> str:
+        """Say what is still to be written although the owned part is as planned; empty for a change of one write. Pure.
+
+        For a change of many writes, such as a drain: its first write makes the owned part as planned and leaves the
+        mark, and `apply` is called with the same key until nothing is unfinished. While it has to wait before it can
+        write more it raises TransientError with a delay, so that the server waits and no worker does.
+        """
+        _ = state
+        return ""
+
+    def apply_within(self) -> timedelta | None:
+        """How long applying may take with all its attempts; None for the engine's own bound. Pure."""
+        return None
+
     async def apply(self, env: Env, after: JsonObject, state: StateT, key: str) -> None:
         """Write `after`, guarded against a change since `state` was observed, and stamp `key` in the same write.
 
@@ -176,6 +197,6 @@ class Change(Action, Generic[StateT]):
         """Whether `after` is in effect: settled, waiting (with what for), or broken (waiting cannot help). Pure."""
         raise NotImplementedError
 
-    def undo(self, before: JsonObject, after: JsonObject) -> "Change[StateT] | NoUndo":
+    def undo(self, before: JsonObject, after: JsonObject) -> "Change[Any] | NoUndo":
         """The action that puts `before` back, or why there is none. Pure."""
         raise NotImplementedError

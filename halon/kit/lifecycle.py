@@ -4,7 +4,8 @@ This is where dry run, drift, idempotency and undo live, so that the author of a
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
@@ -21,11 +22,13 @@ from halon.errors import (
 )
 from halon.kit.action import Change, Nothing, NoUndo, Output, Proposal, Read, Refusal
 from halon.kit.env import Env
-from halon.kit.permits import Permits, Unguarded
+from halon.kit.permits import Objection, Permits, Unguarded
 from halon.kit.registry import Registry
 
 MAX_LOOKS = 5
 """How often one attempt looks again at a target that changes between looking and writing."""
+HELD = timedelta(seconds=5)
+"""Between two attempts at a change that people paused in the middle."""
 MAX_ROWS = 100
 MAX_NOTES = 50
 
@@ -88,20 +91,17 @@ class Lifecycle:
         change = self._change(ActionCall(action=plan.action, params=plan.params))
         for _ in range(MAX_LOOKS):
             state = await change.observe(self._env)
-            there, ours = change.owned(state), change.mark(state) == key
-            if _same(there, plan.after):
-                ours = ours or not change.marks
-                who = _author(change, ours=ours)
-                return Applied(status="already", ours=ours, reason=f"{plan.summary}: done already, {who}")
-            difference = _difference(expected=plan.after if ours else plan.before, there=there)
-            if ours:
-                # It took effect, so the run must own it: confirming finds the other change, and undoing asks about it.
-                reason = f"{plan.summary}: done by an earlier attempt, and changed by somebody else since: {difference}"
-                return Applied(status="already", reason=reason)
-            if not _same(there, plan.before):
+            found = _found(change, state, plan, key)
+            if isinstance(found, Applied):
+                return found
+            if found.drifted:
                 drift = await self._fresh(change, request.now)
-                return Applied(status="drift", reason=f"it changed since the plan was made: {difference}", drift=drift)
+                return Applied(
+                    status="drift", reason=f"it changed since the plan was made: {found.drifted}", drift=drift
+                )
             objection = await self._permits.objection(request.permit, plan) if request.permit else None
+            if objection is not None and found.begun:
+                raise _interrupted(objection, found.begun)
             if objection is not None:
                 return Applied(status=objection.status, reason=objection.reason)
             try:
@@ -146,7 +146,7 @@ class Lifecycle:
         return Plan(
             kind="change",
             action=self._registry.name_of(type(change)),
-            params=_params(change),
+            params={**_params(change), **proposal.pinned},
             effect=change.effect,
             target=change.target(),
             summary=proposal.summary,
@@ -155,6 +155,7 @@ class Lifecycle:
             rows=tuple(proposal.rows)[:MAX_ROWS],
             notes=(*proposal.notes, *notes)[:MAX_NOTES],
             undo=Undo(reason=undo.reason) if isinstance(undo, NoUndo) else Undo(call=self._call(undo)),
+            apply_within=change.apply_within(),
         )
 
     def _nothing(self, change: Change[Any], reason: str) -> Plan:
@@ -184,6 +185,41 @@ class Lifecycle:
         if not isinstance(action, Change):
             raise InvalidInput(f"{call.action} changes nothing: it is run, not planned and applied")
         return action  # pyright: ignore[reportUnknownVariableType]  # any state: only its own action reads it
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an apply finds when there is something to write, or drift."""
+
+    begun: str = ""
+    """An earlier attempt has written part of it already: what is left."""
+    drifted: str = ""
+
+
+def _found(change: Change[Any], state: Any, plan: Plan, key: str) -> "Applied | _Found":
+    """Tell done, begun, untouched and drifted apart."""
+    there, ours, left = change.owned(state), change.ours(state, key), change.unfinished(state)
+    if _same(there, plan.after):
+        if not left:
+            ours = ours or not change.marks
+            who = _author(change, ours=ours)
+            return Applied(status="already", ours=ours, reason=f"{plan.summary}: done already, {who}")
+        if ours or _same(plan.before, plan.after):
+            return _Found(begun=left if ours else "")
+        return _Found(drifted=f"somebody else has begun: {left}")
+    difference = _difference(expected=plan.after if ours else plan.before, there=there)
+    if ours:
+        # It took effect, so the run must own it: confirming finds the other change, and undoing asks about it.
+        reason = f"{plan.summary}: done by an earlier attempt, and changed by somebody else since: {difference}"
+        return Applied(status="already", reason=reason)
+    return _Found() if _same(there, plan.before) else _Found(drifted=difference)
+
+
+def _interrupted(objection: Objection, left: str) -> TransientError | PermanentError:
+    """Stop a change in the middle, by an error: it stays the run's own, where 'held' says that nothing was written."""
+    if objection.status == "held":
+        return TransientError(f"{objection.reason}; what is left meanwhile: {left}", retry_after=HELD)
+    return PermanentError(f"{objection.reason}; what is left of the change: {left}")
 
 
 def _author(change: Change[Any], *, ours: bool) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from halon.clients.kubernetes.connection import Call, ClusterConfig, Connection, Resource
+from halon.clients.kubernetes.events import Event
 from halon.clients.kubernetes.objects import (
     Autoscaler,
     Deployment,
-    Event,
     Items,
     Metadata,
     Pod,
@@ -24,6 +24,8 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments")
 REPLICA_SETS = Resource("apps", "v1", "replicasets")
 PODS = Resource("", "v1", "pods")
 EVENTS = Resource("", "v1", "events")
+NODES = Resource("", "v1", "nodes")
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers")
 OWNERS = {
     "ReplicaSet": REPLICA_SETS,
@@ -156,7 +158,7 @@ class Cluster:
 
         Raises:
             Conflict: it is gone, or another one has its name.
-            TransientError: a budget does not allow it now; the message names the budget.
+            EvictionRefused: a budget does not allow it now; the message names the budget.
         """
         options: JsonObject = {"preconditions": {"uid": seen.uid}, "dryRun": ["All"] if dry_run else []}
         body: JsonObject = {

@@ -20,7 +20,7 @@ from kubernetes.aio import config as official_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from halon.contracts.base import Json
+from halon.contracts.base import Json, is_list, is_object
 from halon.errors import Conflict, Misconfigured, NotFound, PermanentError, PermissionDenied, TransientError
 
 MAX_ANSWER = 32 * 1024 * 1024
@@ -242,6 +242,10 @@ class ApiRefusal(PermanentError):  # noqa: N818  # reads as the fact that it sta
     """The API server will not do this: invalid, or refused by an admission policy, as the message says."""
 
 
+class EvictionRefused(TransientError):  # noqa: N818  # reads as the fact that it states
+    """The pod may not go now, for a budget or for a webhook: others may, and this one later."""
+
+
 def _refused(refused: Refused) -> Exception:
     """Give our error for an answer that is no success."""
     status, call = refused.status, refused.call
@@ -256,8 +260,16 @@ def _refused(refused: Refused) -> Exception:
     if status == 409 or (status == 422 and _overtaken(said, details)):  # noqa: PLR2004
         return Conflict(f"{call.what} changed meanwhile in {where}: {said}")
     if status == 429 or status >= 500:  # noqa: PLR2004
-        return TransientError(f"{where} cannot serve {call.what} now: {said}", retry_after=_delay(refused.retry_after))
+        return _not_now(refused, said, details)
     return ApiRefusal(f"{where} refuses to {call.verb} {call.what}: {said}")
+
+
+def _not_now(refused: Refused, said: str, details: dict[str, Any]) -> TransientError:
+    """Tell a pod that may not go from a server that is throttled or ill: only that one says when to come back."""
+    call, delay = refused.call, _delay(refused.retry_after)
+    if refused.status == 429 and call.subresource == "eviction" and delay is None:  # noqa: PLR2004
+        return EvictionRefused(f"{call.what} may not go now: {_causes(said, details)}")
+    return TransientError(f"cluster {refused.cluster} cannot serve {call.what} now: {said}", retry_after=delay)
 
 
 def _forbidden(where: str, call: Call, said: str) -> Exception:
@@ -280,6 +292,14 @@ def _missing(where: str, call: Call, said: str, details: dict[str, Any]) -> Exce
 def _overtaken(said: str, details: dict[str, Any]) -> bool:
     """Whether a 422 is a failed `test` of a JSON patch; an invalid object names the field in `causes`."""
     return said == _OVERTAKEN and not details.get("causes")
+
+
+def _causes(said: str, details: dict[str, Any]) -> str:
+    """Give the causes in the server's words, which name the budget, or the message when there are none."""
+    causes: Any = details.get("causes")
+    listed: list[Any] = causes if is_list(causes) else []
+    texts = [str(one["message"]) for one in listed if is_object(one) and one.get("message")]
+    return "; ".join(texts)[:MAX_MESSAGE] or said
 
 
 def _said(body: bytes) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 A pod template stays raw JSON, so that what is written back is exactly what was there.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -16,6 +17,7 @@ HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+MIRROR = "kubernetes.io/config.mirror"
 
 T = TypeVar("T", bound="View")
 
@@ -81,6 +83,7 @@ class Condition(View):
     reason: str = ""
     message: str = ""
     last_update_time: datetime | None = None
+    last_transition_time: datetime | None = None
 
 
 class Requirement(View):
@@ -106,6 +109,12 @@ class Selector(View):
             forms |= {"Exists": one.key, "DoesNotExist": f"!{one.key}"}
             parts.append(forms.get(one.operator, one.key))
         return ",".join(parts)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels is selected; a selector without terms selects everything."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            _holds(one, labels) for one in self.match_expressions
+        )
 
 
 class Strategy(View):
@@ -233,10 +242,35 @@ class PodStatus(View):
     init_container_statuses: Annotated[tuple[ContainerStatus, ...], BeforeValidator(_or_empty_list)] = ()
 
 
+class Resources(View):
+    """What a container asks for, and what it may not exceed, as quantities."""
+
+    requests: Texts = {}
+    limits: Texts = {}
+
+
+class ContainerSpec(View):
+    """A container as it is wanted."""
+
+    name: str
+    resources: Annotated[Resources, BeforeValidator(_or_empty_dict)] = Resources()
+
+
+class Volume(View):
+    """A volume; only whether it lives and dies with the pod matters."""
+
+    name: str
+    empty_dir: JsonObject | None = None
+
+
 class PodSpec(View):
-    """Where a pod runs."""
+    """Where a pod runs, and with what."""
 
     node_name: str = ""
+    host_network: bool = False
+    termination_grace_period_seconds: int = 30
+    containers: Annotated[tuple[ContainerSpec, ...], BeforeValidator(_or_empty_list)] = ()
+    volumes: Annotated[tuple[Volume, ...], BeforeValidator(_or_empty_list)] = ()
 
 
 class Pod(View):
@@ -250,6 +284,21 @@ class Pod(View):
     def containers(self) -> tuple[ContainerStatus, ...]:
         """Its containers, those that initialise it first."""
         return (*self.status.init_container_statuses, *self.status.container_statuses)
+
+    @property
+    def title(self) -> str:
+        """How people name it: `shop/cart-x`."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its containers have ended for good."""
+        return self.status.phase in {"Succeeded", "Failed"}
+
+    @property
+    def static(self) -> bool:
+        """Whether it only mirrors a file on its node, whose kubelet runs it whatever the API says."""
+        return MIRROR in self.metadata.annotations
 
 
 class ScaleTarget(View):
@@ -281,32 +330,6 @@ class Autoscaler(View):
         return owner.name if owner else self.metadata.labels.get("scaledobject.keda.sh/name", "")
 
 
-class Involved(View):
-    """What an event is about."""
-
-    kind: str = ""
-    name: str = ""
-
-
-class Event(View):
-    """An event of the core API."""
-
-    metadata: Metadata
-    involved_object: Involved = Involved()
-    type: str = ""
-    reason: str = ""
-    message: str = ""
-    count: int | None = None
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
-
-    @property
-    def at(self) -> datetime | None:
-        """When it happened last."""
-        return self.last_timestamp or self.event_time or self.metadata.creation_timestamp
-
-
 class Items(View):
     """A page of a list, its items still raw."""
 
@@ -333,6 +356,17 @@ def view(model: type[T], raw: Any) -> T:
         raise PermanentError(
             f"the API server's answer is not a {model.__name__} as Halon knows it: {place}: {first['msg']}"
         ) from error
+
+
+def _holds(one: Requirement, labels: Mapping[str, str]) -> bool:
+    """Whether labels meet a line of a selector; one that this version does not know is met by nothing."""
+    forms = {
+        "In": labels.get(one.key) in one.values,
+        "NotIn": labels.get(one.key) not in one.values,
+        "Exists": one.key in labels,
+        "DoesNotExist": one.key not in labels,
+    }
+    return forms.get(one.operator, False)
 
 
 def _number(text: str) -> int:

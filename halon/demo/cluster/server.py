@@ -25,6 +25,7 @@ from halon.demo.cluster.journal import Journal
 from halon.demo.cluster.objects import Json, clone
 from halon.demo.cluster.rest import Rest
 from halon.demo.cluster.seeds import apply, resource_of, seed
+from halon.demo.cluster.status import not_found
 from halon.demo.cluster.timing import Timing
 from halon.demo.cluster.world import World
 
@@ -138,6 +139,17 @@ class DemoCluster:
             ApiError: the server would refuse it.
         """
         return apply(self._world, manifest)
+
+    async def remove(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
+        """Take an object away at once, without grace. The journal does not show it.
+
+        Raises:
+            ApiError: there is none.
+        """
+        resource = resource_of(api_version, kind)
+        if self._world.store.get(resource, namespace, name) is None:
+            raise not_found(resource, name)
+        self._world.store.remove(resource, namespace, name)
 
     def read(self, api_version: str, kind: str, name: str, namespace: str = "") -> Json | None:
         """Look at an object directly; None when it does not exist."""

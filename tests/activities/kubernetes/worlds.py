@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cluster_world import cluster_world, patched, rolled_out
+from node_worlds import NODE_WORLDS
 from world import Opening, World
 
 from halon.contracts.base import JsonObject
@@ -43,4 +44,5 @@ WORLDS: dict[str, Opening] = {
         on_deployment, "kubernetes.rollback_deployment", CART, IMAGE, revisions=2
     ),
     "kubernetes.restart_deployment": functools.partial(on_deployment, "kubernetes.restart_deployment", CART, IMAGE),
+    **NODE_WORLDS,
 }
