@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from socket import SHUT_RDWR
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 import boto3
@@ -246,7 +246,8 @@ def understood(environ: dict[str, Any], emulator: Emulator) -> Call:
     elif target:
         operation = target.rpartition(".")[2]
     else:
-        operation = _routed(service, environ["REQUEST_METHOD"], path, query)
+        raw = environ.get("RAW_URI", path).partition("?")[0]  # in a label, a slash is written %2F
+        operation = _routed(service, environ["REQUEST_METHOD"], raw, query)
     call = Call(service, operation, key_id, region, protocol, path, query, body, environ, emulator)
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -285,9 +286,7 @@ def _routed(service: str, method: str, path: str, query: Mapping[str, str]) -> s
     fitting = [
         (len(wanted), -pattern.pattern.count("+"), len(pattern.pattern), name)
         for verb, pattern, wanted, name in _routes(service)
-        if verb == method
-        and pattern.fullmatch(unquote(path))
-        and all(query.get(one) == value for one, value in wanted.items())
+        if verb == method and pattern.fullmatch(path) and all(query.get(one) == value for one, value in wanted.items())
     ]
     return max(fitting)[-1] if fitting else f"{method} {path}"
 
