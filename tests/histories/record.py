@@ -101,6 +101,11 @@ async def unnecessary(engine: Engine) -> Outcome | None:
     return (await (await engine.fire(book([DIM, LOOK]), alert())).result()).outcome
 
 
+async def diagnosed(engine: Engine) -> Outcome | None:
+    found = {"id": "found", "stop": {"outcome": "diagnosed", "reason": "the lamp is as it should be"}}
+    return (await (await engine.fire(book([{"id": "seen", "uses": "lamp.look"}, found]), alert())).result()).outcome
+
+
 async def resolved(engine: Engine) -> Outcome | None:
     playbook = book([APPROVED, LOOK])
     handle = await engine.fire(playbook, alert())
@@ -241,6 +246,7 @@ SCENARIOS: dict[str, tuple[Scenario, Outcome | None]] = {
     "remediated-paused": (remediated_after_repeats_and_a_pause, Outcome.REMEDIATED),
     "unverified": (unverified, Outcome.UNVERIFIED),
     "unnecessary": (unnecessary, Outcome.UNNECESSARY),
+    "diagnosed": (diagnosed, Outcome.DIAGNOSED),
     "resolved": (resolved, Outcome.RESOLVED),
     "refused": (refused, Outcome.REFUSED),
     "denied": (denied, Outcome.DENIED),
