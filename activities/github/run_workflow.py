@@ -1,6 +1,5 @@
 """Start a workflow of one's own, such as a roll-back, once, and wait for its end."""
 
-import hashlib
 from datetime import datetime
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -12,6 +11,7 @@ from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement
 from halon.kit.action import Change, Nothing, NoUndo, Permission, Proposal, Refusal, State
 from halon.kit.env import Env
+from halon.kit.once import Reference, mark_of
 
 InputName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
 
@@ -52,7 +52,7 @@ class RunWorkflow(Change[Started]):
     """The repository, with its owner."""
     workflow: WorkflowName
     """The name of the workflow's file, or its id."""
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    reference: Reference
     """What it is started for, such as the incident's id: the same reference is the same run."""
     ref: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=255)] = "main"
     """The branch or tag whose workflow it is."""
@@ -120,7 +120,7 @@ class RunWorkflow(Change[Started]):
         return NoUndo("what the workflow did is not known here; start another one that takes it back")
 
     def _mark(self) -> str:
-        return f"halon-{hashlib.sha256(self.reference.encode()).hexdigest()[:16]}"
+        return mark_of(self.reference)
 
     def _inputs(self) -> dict[str, str]:
         return {**self.inputs, self.mark_input: self._mark()}

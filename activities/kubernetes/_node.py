@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from activities.kubernetes._deployment import annotate, cluster_of
+from activities.kubernetes._object import annotate, cluster_of
 from halon.clients.kubernetes.api import NODES
 from halon.clients.kubernetes.nodes import Node
 from halon.contracts.base import JsonObject

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from activities.kubernetes._deployment import ClusterName, Namespace, cluster_of
+from activities.kubernetes._object import ClusterName, Namespace, cluster_of
 from halon.clients.kubernetes.api import Cluster
 from halon.clients.kubernetes.connection import ApiRefusal
 from halon.clients.kubernetes.events import Event

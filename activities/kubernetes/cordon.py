@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from activities.kubernetes import uncordon
-from activities.kubernetes._deployment import ClusterName, Name
 from activities.kubernetes._node import COUNT, GET, PATCH, Seen, cordoning, mark, others, read, refuse, target, write
+from activities.kubernetes._object import ClusterName, Name
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement
 from halon.kit.action import Change, Nothing, Permission, Proposal, Refusal

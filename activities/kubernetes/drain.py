@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from activities.kubernetes._deployment import ClusterName, Name, cluster_of
 from activities.kubernetes._eviction import Allowed, Sorted, covering, named, sort, waits_for, warnings
 from activities.kubernetes._node import COUNT, GET, PATCH, Seen, cordoning, mark, others, read, refuse, target, write
+from activities.kubernetes._object import ClusterName, Name, cluster_of
 from activities.kubernetes.uncordon import Uncordon
 from halon.clients.kubernetes.api import BUDGETS, PODS, Cluster
 from halon.clients.kubernetes.connection import EvictionRefused

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import StringConstraints
 
-from activities.kubernetes._deployment import ClusterName, Namespace, cluster_of
+from activities.kubernetes._object import ClusterName, Namespace, cluster_of
 from halon.clients.kubernetes.api import OWNERS, Cluster
 from halon.clients.kubernetes.objects import Owner
 from halon.contracts.base import JsonObject

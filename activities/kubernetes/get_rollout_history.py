@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from activities.kubernetes._deployment import LOOK, ClusterName, Name, Namespace, Workload, look, target
+from activities.kubernetes._deployment import LOOK, Workload, look
+from activities.kubernetes._object import ClusterName, Name, Namespace, target
 from halon.clients.kubernetes.ownership import managers
 from halon.clients.kubernetes.rollout import Revision, previous, rolled_out_at
 from halon.contracts.base import Duration, JsonObject
@@ -67,12 +68,12 @@ class GetRolloutHistory(Read[RolloutHistory]):
 
     def target(self) -> str:
         """Name the Deployment."""
-        return target(self.cluster, self.namespace, self.name)
+        return target(self.cluster, self.namespace, "Deployment", self.name)
 
     async def run(self, env: Env) -> RolloutHistory:
         """Look."""
         found = await look(env, self.cluster, self.namespace, self.name)
-        before = previous(found.deployment, found.revisions)
+        before = previous(found.template, found.revisions)
         now = found.current
         return RolloutHistory(
             revision=found.deployment.revision,

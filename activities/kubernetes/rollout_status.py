@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from activities.kubernetes._deployment import LOOK, ClusterName, Name, Namespace, look, target
-from halon.clients.kubernetes.rollout import progress
+from activities.kubernetes._deployment import LOOK, look
+from activities.kubernetes._object import ClusterName, Name, Namespace, target
 from halon.contracts.base import JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
@@ -45,12 +45,12 @@ class RolloutStatus(Read[RolloutProgress]):
 
     def target(self) -> str:
         """Name the Deployment."""
-        return target(self.cluster, self.namespace, self.name)
+        return target(self.cluster, self.namespace, "Deployment", self.name)
 
     async def run(self, env: Env) -> RolloutProgress:
         """Look."""
         found = await look(env, self.cluster, self.namespace, self.name)
-        settlement = progress(found.deployment, found.current, found.troubles)
+        settlement = found.progress()
         spec, status = found.deployment.spec, found.deployment.status
         return RolloutProgress(
             complete=settlement.state == "settled",

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from activities.kubernetes import cordon
-from activities.kubernetes._deployment import ClusterName, Name
 from activities.kubernetes._node import GET, PATCH, Seen, leaving, mark, read, target, uncordoning, write
+from activities.kubernetes._object import ClusterName, Name
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement
 from halon.kit.action import Change, Nothing, Permission, Proposal, Refusal

@@ -19,9 +19,12 @@ from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
 from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
+from halon.cli.backtest import run_backtest
 from halon.cli.coverage import show_coverage
 from halon.cli.demo import demo
+from halon.cli.explain import explain
 from halon.cli.invocation import Invocation
+from halon.cli.new import new
 from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
@@ -107,11 +110,14 @@ app.command(rich_help_panel=_GUARDING)(guards.unlock)
 app.add_typer(guards.breakers, name="breaker", rich_help_panel=_GUARDING)
 app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
 app.add_typer(token.app, name="token", rich_help_panel=_RUNNING)
+app.command(rich_help_panel=_WRITING)(new)
+app.command(rich_help_panel=_WRITING)(explain)
 app.command(rich_help_panel=_WRITING)(playbooks.lint)
 app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
 app.command(rich_help_panel=_WRITING)(playbooks.schema)
 app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
 app.command("simulate", rich_help_panel=_WRITING)(show_simulation)
+app.command("backtest", rich_help_panel=_WRITING)(run_backtest)
 
 
 def main() -> NoReturn:

@@ -84,7 +84,7 @@ def show_simulation(  # one parameter an option: Typer's way
         say(*_shown(book, simulation, reason))
     refused = simulation.admission is not None and not simulation.admission.granted
     outcome = simulation.result.outcome
-    went_well = outcome is Outcome.DRY_RUN or outcome.success
+    went_well = outcome in {Outcome.DRY_RUN, Outcome.DIAGNOSED} or outcome.success
     raise typer.Exit(0 if (went_well or simulation.unknown) and not refused else _FAILED)
 
 

@@ -32,6 +32,7 @@ from halon.contracts.ledger import (
 )
 from halon.contracts.plan import Plan
 from halon.contracts.policy import Frozen
+from halon.core.held import held_to
 from halon.core.policy import check_rules
 from halon.errors import PermanentError, TransientError
 from halon.kit.permits import Objection
@@ -83,16 +84,7 @@ class Guards:
             raise ApplicationError(str(error), type="refused", non_retryable=True) from error
         result = "granted" if answer.granted and not refused else "refused"
         _admissions.add(1, {"playbook": request.playbook, "result": result})
-        overridden = tuple(f"it overrides the {one}" for one in frozen) if request.freeze == "override" else ()
-        return answer.model_copy(
-            update={
-                "granted": answer.granted and not refused,
-                "reasons": (*refused, *answer.reasons),
-                "approvals": (*overridden, *answer.approvals),
-                "rules": self._rules,
-                "environment": self._environment,
-            }
-        )
+        return held_to(answer, request, frozen, self._rules, self._environment)
 
     @activity.defn(name=CLEARANCE)
     async def clearance(self, request: ClearanceRequest) -> bool:

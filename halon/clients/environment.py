@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from halon.clients.aws.api import AwsApi
 from halon.clients.credentials import Credentials
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
@@ -28,7 +29,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         for name, one in settings.kubernetes.clusters.items()
     }
     kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
-    credentials = Credentials(settings.credentials)
+    aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
     requester = requester_of(settings.http, credentials)
@@ -37,7 +38,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
         own = (on_call, kubernetes, prometheus, checker, requester, notifier)
-        yield Env(*own, *products, *((slack,) if slack else ()), *more)
+        yield Env(*own, aws, *products, *((slack,) if slack else ()), *more)
     finally:
         for one in products:
             await one.close()
@@ -45,6 +46,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
             await slack.close()
         await on_call.close()
         await prometheus.close()
+        await aws.close()
         await kubernetes.close()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from halon.clients.argocd import ArgoCd
 from halon.clients.credentials import Credentials
 from halon.clients.github import HEADERS as GITHUB_HEADERS
 from halon.clients.github import GitHub
@@ -63,3 +64,5 @@ def clients_of(settings: ServiceSettings, credentials: Credentials) -> Iterator[
         yield Unleash(replace(access("Unleash", "unleash", unleash, unleash.token), prefix=""), unleash)
     if (github := settings.github) is not None:
         yield GitHub(replace(access("GitHub", "github", github, github.token), headers=GITHUB_HEADERS), github)
+    if (argocd := settings.argocd) is not None:
+        yield ArgoCd(access("Argo CD", "argocd", argocd, argocd.token), argocd)

@@ -27,6 +27,8 @@ from halon.core.virtual_loop import Stuck, VirtualLoop, virtual_loop
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When virtual runs begin, unless they say otherwise: a Monday at nine."""
+THE_ONE = Holder(workflow="virtual", run="virtual")
+"""A run that has the clock for itself."""
 _BETWEEN_DECISIONS = timedelta(milliseconds=1)
 """Between two decisions of one instant, so that each has been counted before the next one comes."""
 
@@ -166,8 +168,9 @@ class _Place:
 class VirtualRuntime:
     """`halon.core.runtime.Runtime` on a virtual clock."""
 
-    def __init__(self, loop: VirtualLoop, world: World, course: Course) -> None:
+    def __init__(self, loop: VirtualLoop, world: World, course: Course, holder: Holder = THE_ONE) -> None:
         self._loop = loop
+        self._holder = holder
         self._world = world
         self._course = course
         self._places: dict[str, _Place] = {}
@@ -182,7 +185,7 @@ class VirtualRuntime:
         if course.resolves_after is not None:
             later(course.resolves_after.total_seconds(), self._cleared.set)
         for after, decision in course.arrivals:
-            later(after.total_seconds(), self._take, decision)
+            later(after.total_seconds(), self.take, decision)
         for after in course.cancels:
             later(after.total_seconds(), run.cancel)
         result: RunResult = await run
@@ -207,8 +210,8 @@ class VirtualRuntime:
 
     @property
     def holder(self) -> Holder:
-        """The one run that there is."""
-        return Holder(workflow="virtual", run="virtual")
+        """Who the run is to the guards."""
+        return self._holder
 
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Ask the world."""
@@ -311,7 +314,14 @@ class VirtualRuntime:
             place.waiting.append(_decision(reply, place.gate, self.now()))
             place.arrived.set()
 
-    def _take(self, decision: Decision) -> None:
+    def clear(self, *, cleared: bool) -> None:
+        """Let the run know whether its alerts have cleared, apart from what its course says."""
+        if cleared:
+            self._cleared.set()
+        else:
+            self._cleared.clear()
+
+    def take(self, decision: Decision) -> None:
         """Take in a decision that came by itself."""
         gate, problem = addressed([one.gate for one in self._places.values()], decision.step, decision.plan)
         if gate is None:

@@ -208,9 +208,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Hear of a cancelled timer; it is dropped when its time comes."""
 
 
-def virtual_loop() -> VirtualLoop:
+def virtual_loop(max_calls: int = MAX_CALLS) -> VirtualLoop:
     """Give a new loop."""
-    return VirtualLoop()  # type: ignore[abstract]  # what it lacks touches the outside
+    return VirtualLoop(max_calls=max_calls)  # type: ignore[abstract]  # what it lacks touches the outside
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

@@ -71,7 +71,8 @@ def _permissions(permissions: tuple[Permission, ...]) -> Iterator[str]:
     yield "**Permissions**\n"
     yield "| system | what | on | why |\n|---|---|---|---|"
     for one in permissions:
-        yield f"| {one.system} | {', '.join(one.verbs)} | {_cell(one.resource)} | {_cell(one.why)} |"
+        why = f"{one.why}, for {one.when[0]} {one.when[1]}" if one.when else one.why
+        yield f"| {one.system} | {', '.join(one.verbs)} | {_cell(one.resource)} | {_cell(why)} |"
     yield ""
 
 

@@ -20,6 +20,7 @@ from halon.contracts.people import Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Effect, Plan, ReadResult, Settlement
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve
+from halon.core.held import held_to
 from halon.core.ledger import Ledger
 from halon.core.runtime import READ_WITHIN, ActionFailed, Event, Gate
 from halon.errors import NotFound
@@ -103,17 +104,7 @@ class GuardsCopy:
         """Say what the answer would be now."""
         frozen = [one.sentence for one in self._freezes.active(now, target=request.target, playbook=request.playbook)]
         answer = self._ledger.admit(request.model_copy(update={"storm": self._storm, "dry_run": True}), now)
-        refused = tuple(frozen) if request.freeze == "respect" else ()
-        overridden = tuple(f"it overrides the {one}" for one in frozen) if request.freeze == "override" else ()
-        return answer.model_copy(
-            update={
-                "granted": answer.granted and not refused,
-                "reasons": (*refused, *answer.reasons),
-                "approvals": (*overridden, *answer.approvals),
-                "rules": self._settings.policy,
-                "environment": self._settings.environment,
-            }
-        )
+        return held_to(answer, request, frozen, self._settings.policy, self._settings.environment)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from halon.contracts.people import MAX_GROUPS, MAX_PEOPLE, MAX_ROLES, GroupName,
 from halon.contracts.policy import Policy
 from halon.settings.audit import AuditSettings
 from halon.settings.auth import AuthSettings
+from halon.settings.aws import AwsAccounts
 from halon.settings.communication import CommunicationSettings, check_communication
 from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
@@ -226,6 +227,7 @@ class Settings(ServiceSettings):
     retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
+    aws: AwsAccounts = AwsAccounts()
     prometheus: PrometheusSettings = PrometheusSettings()
     notify: NotifySettings = NotifySettings()
     telemetry: TelemetrySettings = TelemetrySettings()

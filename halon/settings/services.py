@@ -120,6 +120,15 @@ class GitHubSettings(Service):
     """Which repositories may be touched, as `owner/name`."""
 
 
+class ArgoCdSettings(Service):
+    """An Argo CD."""
+
+    token: SecretRef
+    """The token of an account or a project's role."""
+    allow: Globs
+    """Which applications may be touched: `name`, or `namespace/name` outside of Argo CD's own namespace."""
+
+
 class ServiceSettings(Section):
     """All of them, by their products' names; without one, its actions do not work."""
 
@@ -129,3 +138,4 @@ class ServiceSettings(Section):
     launchdarkly: LaunchDarklySettings | None = None
     unleash: UnleashSettings | None = None
     github: GitHubSettings | None = None
+    argocd: ArgoCdSettings | None = None

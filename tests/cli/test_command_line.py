@@ -10,7 +10,8 @@ from halon.cli.app import app, execute
 
 COMMANDS = {
     "demo", "up", "setup", "worker", "gateway",
-    "incidents", "show", "approve", "deny", "cancel", "run", "lint", "test", "schema", "coverage", "simulate",
+    "incidents", "show", "approve", "deny", "cancel", "run",
+    "new", "explain", "lint", "test", "schema", "coverage", "simulate", "backtest",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import certifi
 import pytest
 from aiohttp import web
 
+from halon.clients.argocd import ArgoCd
 from halon.clients.environment import open_env
 from halon.clients.github import GitHub
 from halon.clients.http_check import HttpChecker
@@ -83,10 +84,11 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "launchdarkly": {**token, "allow": ["shop/*"]},
             "unleash": {**url, **token, "allow": ["default/*"]},
             "github": {**token, "allow": ["acme/*"]},
+            "argocd": {**url, **token, "allow": ["cart"]},
         }
     )
     async with open_env(settings) as env:
-        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub):
+        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd):
             assert isinstance(env.get(product), product)
     async with open_env(Settings()) as env:
         with pytest.raises(Misconfigured, match="no GitHub"):

@@ -20,6 +20,8 @@ gateway:
     grafana: {type: grafana, auth: {signature: {file: token}}}
     pagerduty: {type: pagerduty, auth: {signature: {file: token}}}
     basic: {type: grafana, auth: {basic: {username: halon, password: {file: token}}}}
+    sentry: {type: sentry, auth: {signature: {file: token}}}
+    events: {type: cloudevents, auth: {bearer: {file: token}}}
     key: {type: pagerduty, auth: {header: {value: {file: token}}}}
 """
 EVERYTHING = (playbook(alerts=["*"], group_by=[]),)
@@ -37,7 +39,7 @@ def basic(user: str = "halon", password: str = TOKEN) -> dict[str, str]:
     return {"authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
-GRAFANA, PAGERDUTY = body("grafana"), body("pagerduty")
+GRAFANA, PAGERDUTY, SENTRY = body("grafana"), body("pagerduty"), body("sentry")
 STAMP = str(int(NOW.timestamp()))
 LATE = str(int(NOW.timestamp()) - 301)
 STAMP_HEADER = "x_grafana_alerting_signature_timestamp"
@@ -62,6 +64,7 @@ async def guarded(tmp_path: Path, telemetry: Telemetry) -> AsyncIterator[Gateway
         ("pagerduty", PAGERDUTY, {"x_pagerduty_signature": f"v1={signed(PAGERDUTY)}"}),
         ("pagerduty", PAGERDUTY, {"x_pagerduty_signature": f"v1={'0' * 64}, v1={signed(PAGERDUTY)}"}),
         ("pagerduty", PAGERDUTY, {"x_pagerduty_signature": f"v2=00,v1={signed(PAGERDUTY)}"}),
+        ("sentry", SENTRY, {"sentry_hook_signature": signed(SENTRY), "sentry_hook_resource": "metric_alert"}),
         ("basic", GRAFANA, basic()),
         ("key", PAGERDUTY, {"x_api_key": TOKEN}),
     ],
@@ -88,6 +91,7 @@ async def test_who_proves_itself_comes_in(
         ("pagerduty", PAGERDUTY, {"x_pagerduty_signature": signed(PAGERDUTY)}),
         ("pagerduty", PAGERDUTY, {"x_pagerduty_signature": f"v1={'0' * 64}," * 10 + f"v1={signed(PAGERDUTY)}"}),
         ("pagerduty", PAGERDUTY + b" ", {"x_pagerduty_signature": f"v1={signed(PAGERDUTY)}"}),
+        ("sentry", SENTRY, {"sentry_hook_signature": signed(PAGERDUTY)}),
         ("basic", GRAFANA, {}),
         ("basic", GRAFANA, basic(user="nobody")),
         ("basic", GRAFANA, basic(password="wrong")),
@@ -102,6 +106,21 @@ async def test_who_does_not_is_refused(guarded: Gateway, source: str, content: b
     assert answer.status_code == 401
     assert "www-authenticate" in answer.headers
     assert guarded.dispatcher.groups == []
+
+
+@pytest.mark.parametrize(
+    ("case", "content_type", "alerts"),
+    [
+        ("firing", "application/cloudevents+json; charset=utf-8", 1),
+        ("batch", "application/cloudevents-batch+json", 2),
+    ],
+)
+async def test_cloud_events_come_under_their_own_types(
+    guarded: Gateway, case: str, content_type: str, alerts: int
+) -> None:
+    headers = {"authorization": f"Bearer {TOKEN}", "content_type": content_type}
+    answer = await guarded.post(body("cloudevents", case), "events", **headers)
+    assert (answer.status_code, answer.json()["matched"]) == (202, alerts)
 
 
 async def test_a_test_of_the_connection_is_taken_and_the_receipt_says_what_it_was(guarded: Gateway) -> None:

@@ -44,6 +44,20 @@ class Look(Read[Answer]):
     cluster: str = ""
 
 
+class See(Read[Answer]):
+    """Look at something of one kind or another."""
+
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission("kubernetes", ("get",), "apps/deployments", "to look", when=("kind", "Deployment")),
+        Permission("kubernetes", ("get",), "apps/daemonsets", "to look", when=("kind", "DaemonSet")),
+    )
+    example: ClassVar[JsonObject] = {}
+
+    namespace: str
+    kind: str = "Deployment"
+    name: str = ""
+
+
 class Unmark(Change[Seen]):
     """Take a mark off."""
 
@@ -98,6 +112,7 @@ class Lock(Read[Answer]):
 
 ACTIONS: dict[str, type[Action]] = {
     "kubernetes.look": Look,
+    "kubernetes.see": See,
     "kubernetes.mark": Mark,
     "kubernetes.unmark": Unmark,
     "aws.lock": Lock,
@@ -155,6 +170,21 @@ def test_what_is_known_only_when_it_runs_is_granted_everywhere_or_in_the_namespa
 def test_an_input_that_can_only_be_one_of_some_values_is_as_good_as_constants() -> None:
     text = OPEN.replace("{namespace: {}}", "{namespace: {enum: [web, shop]}}")
     assert {place for place, *_ in granted(roles_of(needs(one=text), Wanted()))} == {"", "shop", "web"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "resources"),
+    [
+        ("kind: DaemonSet", {"daemonsets"}),
+        ("kind: '${{ inputs.kind }}'", {"daemonsets", "deployments"}),
+        ("name: cart", {"deployments"}),
+    ],
+    ids=["constant", "open", "default"],
+)
+def test_what_only_some_calls_need_is_granted_to_those_that_may_be_such(kind: str, resources: set[str]) -> None:
+    step = f"steps: [{{id: see, uses: kubernetes.see, with: {{namespace: shop, {kind}}}}}]\n"
+    found = granted(roles_of(needs(one=f"inputs: {{kind: {{}}}}\n{step}"), Wanted()))
+    assert {resource for _, resource, *_ in found} == resources
 
 
 def test_roles_of_namespaces_only_leave_out_what_is_the_clusters_and_say_so() -> None:
@@ -242,6 +272,7 @@ def test_what_an_action_needs_is_written_so_that_it_can_be_granted(name: str) ->
             assert all(":" in verb for verb in one.verbs)
         fields = _fields(one.resource if one.system == "aws" else one.name)
         assert set(fields) <= {*action.model_fields, "account", "region"}, "a placeholder is a parameter's name"
+        assert one.when is None or one.when[0] in action.model_fields, "a condition is on a parameter"
 
 
 def _fields(template: str) -> Sequence[str]:

@@ -214,16 +214,6 @@ class Cluster:
         """Read a Deployment."""
         return await self.get(Deployment, DEPLOYMENTS, namespace, name)
 
-    async def patch_deployment(
-        self, seen: Deployment, operations: Sequence[JsonObject], *, dry_run: bool = False
-    ) -> Deployment:
-        """Patch a Deployment, unless it changed since it was `seen`; with `dry_run` the server only checks.
-
-        Raises:
-            Conflict: it changed since.
-        """
-        return view(Deployment, await self.patch(DEPLOYMENTS, seen.metadata, operations, dry_run=dry_run))
-
     async def replica_sets(self, deployment: Deployment) -> tuple[ReplicaSet, ...]:
         """Read the ReplicaSets that a Deployment controls."""
         found = await self.list(

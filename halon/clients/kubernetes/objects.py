@@ -329,6 +329,10 @@ class Autoscaler(View):
         owner = next((one for one in self.metadata.owner_references if one.kind == "ScaledObject"), None)
         return owner.name if owner else self.metadata.labels.get("scaledobject.keda.sh/name", "")
 
+    def scales(self, kind: str, name: str) -> bool:
+        """Whether it is for the workload of this kind and name in its namespace."""
+        return (self.spec.scale_target_ref.kind, self.spec.scale_target_ref.name) == (kind, name)
+
 
 class Items(View):
     """A page of a list, its items still raw."""

@@ -16,7 +16,8 @@ from halon.contracts.plan import Settlement
 
 CRASHES = 3
 """Restarts from which on a container that backs off counts as crash-looping: earlier it may only wait for something."""
-_HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"})
+HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"})
+"""What a container waits in that no waiting helps."""
 _MAX_TROUBLES = 10
 RESTART_MARK = "halon.dev/restart"
 """Annotation of a pod template: which restart by Halon this is."""
@@ -39,6 +40,8 @@ class Revision:
     """Its pods that serve now: more than none proves that it works."""
     template: JsonObject
     """As the Deployment had it: without the label pod-template-hash."""
+    came_back: bool = False
+    """It is known to have run earlier, though not under which number."""
 
     @property
     def number(self) -> int:
@@ -78,25 +81,30 @@ def revisions(replica_sets: Sequence[ReplicaSet]) -> tuple[Revision, ...]:
     return tuple(sorted(found, key=lambda one: (one.number, one.name)))
 
 
-def current(deployment: Deployment, known: Sequence[Revision]) -> Revision | None:
-    """Give the revision that the Deployment asks for; None while its ReplicaSet is not there yet."""
-    wanted = digest(plain(deployment.spec.template))
+def current(template: JsonObject, known: Sequence[Revision]) -> Revision | None:
+    """Give the revision of the template that is asked for; None while the controller has not taken it up."""
+    wanted = digest(plain(template))
     return next((one for one in known if digest(one.template) == wanted), None)
 
 
-def previous(deployment: Deployment, known: Sequence[Revision]) -> Previous:
+def previous(template: JsonObject, known: Sequence[Revision]) -> Previous:
     """Give the last revision before the current one that differs from it by more than a restart.
 
     One that still serves goes before later ones that do not: two bad rollouts in a row lead to the last good one.
-    None when there is no other one, and none when the Deployment has gone back to an earlier template already.
+    None when there is no other one, and none when the workload has gone back to an earlier template already.
+
+    Args:
+        template: what is asked for now.
+        known: the revisions that are kept.
     """
-    now = _content(deployment.spec.template)
+    now = _content(template)
     line = [(_content(one.template), one) for _, one in _in_order(known)]
+    came_back = False
     while line and line[-1][0] == now:
-        line.pop()
+        came_back = line.pop()[1].came_back or came_back
     if not line:
         return Previous(None, "no other revision is kept")
-    if any(content == now for content, _ in line):
+    if came_back or any(content == now for content, _ in line):
         return Previous(None, f"it was rolled back from revision {line[-1][1].number} already", returned=True)
     return Previous(next((one for _, one in reversed(line) if one.available), line[-1][1]), "")
 
@@ -170,7 +178,7 @@ def trouble(pods: Sequence[Pod]) -> tuple[str, ...]:
             if waiting is None:
                 continue
             looping = waiting.reason == "CrashLoopBackOff" and one.restart_count >= CRASHES
-            if looping or waiting.reason in _HOPELESS:
+            if looping or waiting.reason in HOPELESS:
                 restarts = f" after {one.restart_count} restarts" if looping else ""
                 found.append(f"{pod.metadata.name}/{one.name} is in {waiting.reason}{restarts}")
     return tuple(found[:_MAX_TROUBLES])

@@ -22,9 +22,9 @@ from halon.redaction import cut_text
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
 """The severities that playbooks use. What the sender called it stays in a label of its own."""
 MAX_NAME = 512
-_MILLISECONDS = 100_000_000_000
-"""Numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
-_NUMBER = re.compile(r"-?\d{1,16}(\.\d{1,9})?")
+_UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
+"""Numbers from here on are nano-, micro- or milliseconds: as anything longer they would lie beyond the year 5000."""
+_NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,9})?")
 _RANK = re.compile(r"(?:p|s|sev|severity|priority)[ _-]?(\d)", re.IGNORECASE)
 _RANKS = (CRITICAL, CRITICAL, CRITICAL, WARNING, INFO, INFO)
 
@@ -70,7 +70,7 @@ def missing(place: str, what: str = "Field required") -> InvalidInput:
 
 
 def moment(value: Any, place: str) -> datetime:
-    """Give a time: ISO 8601, the form of mail headers, or a number of seconds or milliseconds since 1970.
+    """Give a time: ISO 8601, the form of mail headers, or a number since 1970, in seconds down to nanoseconds.
 
     One without a zone is UTC, because that is what senders mean who leave it out.
 
@@ -99,7 +99,8 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if not isinstance(value, str):
-        return datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS else value, UTC)
+        unit = next((unit for least, unit in _UNITS if abs(value) >= least), 1)
+        return datetime.fromtimestamp(value / unit, UTC)
     found = value.strip()
     try:
         parsed = datetime.fromisoformat(found)
@@ -175,3 +176,20 @@ def each(items: list[Any], place: str, read: Callable[[Any, str], Alert | str]) 
 def one(found: Alert | str) -> Parsed:
     """Give a body that holds one alert, or a remark on why it is none."""
     return Parsed((found,)) if isinstance(found, Alert) else Parsed((), remarks=(found,))
+
+
+def tagged(tags: Any) -> tuple[dict[str, str], list[str]]:
+    """Sort tags, a list or a text with commas, into those of the form `name:value` or `name=value`, and plain ones.
+
+    Values of a name that comes several times are joined with commas, in order, so that it is always the same text.
+    """
+    listed = tags if is_list(tags) else text(tags).split(",")
+    named: dict[str, set[str]] = {}
+    plain: set[str] = set()
+    for tag in (text(one).strip() for one in listed):
+        name, colon, value = tag.partition(":" if ":" in tag else "=")
+        if colon and name.strip() and value.strip():
+            named.setdefault(name.strip(), set()).add(value.strip())
+        elif tag:
+            plain.add(tag)
+    return {name: ",".join(sorted(values)) for name, values in sorted(named.items())}, sorted(plain)

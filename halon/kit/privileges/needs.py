@@ -112,9 +112,20 @@ def _granted(need: Need) -> tuple[object, ...]:
 
 def _of_action(use: Use, action: type[Action], known: Values) -> Iterator[Need]:
     for permission in action.permissions:
+        if not _applies(permission, known):
+            continue
         for verb in permission.verbs:
             for resource in _filled(permission.resource, known):
                 yield _need(use, permission, verb, resource, known)
+
+
+def _applies(permission: Permission, known: Values) -> bool:
+    """Whether a call with these values needs the permission; what is open may need it."""
+    if permission.when is None:
+        return True
+    field, value = permission.when
+    values = _texts(known, field)
+    return values is None or value in values
 
 
 def _need(use: Use, permission: Permission, verb: str, resource: str, known: Values) -> Need:

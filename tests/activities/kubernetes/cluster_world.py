@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from world import REGISTRY, World
@@ -10,11 +11,18 @@ from world import REGISTRY, World
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
 from halon.contracts.base import JsonObject
-from halon.demo.cluster import DemoCluster, Fault, FaultKind, Rule
+from halon.demo.cluster import DemoCluster, Fault, FaultKind, Rule, Timing
 from halon.kit.env import Env
 
 FOR_EVER = 10_000
-WRITES = "PATCH|PUT|POST|DELETE"
+FAST = Timing(
+    tick=timedelta(milliseconds=5),
+    start=timedelta(milliseconds=10),
+    ready=timedelta(milliseconds=10),
+    stop=timedelta(milliseconds=10),
+)
+TRIES = {"PATCH|PUT|POST": 1, "DELETE": 2}
+"""How often a request is sent: aiohttp repeats a deletion by itself when a kept connection breaks."""
 WRITING = Rule(verbs=frozenset({"create", "patch", "update", "delete"}))
 Make: TypeAlias = Callable[[Callable[[], Awaitable[None]]], World]
 
@@ -27,13 +35,17 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
         for one in REGISTRY.action(action).permissions
         for group, _, resource in [one.resource.partition("/")]
     ]
-    async with DemoCluster() as cluster:
+    async with DemoCluster(timing=FAST) as cluster:
         token = cluster.add_token(user="halon", allow=allow)
         kubeconfig = cluster.kubeconfig_for(token)
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=kubeconfig)}))
 
         def deny() -> None:
             cluster.add_token(user="halon", allow=allow, deny=[WRITING], token=token)
+
+        def lose_reply() -> None:
+            for method, tries in TRIES.items():
+                cluster.faults.inject(Fault(kind=FaultKind.LOSE_REPLY, method=method, count=tries))
 
         def make(drift: Callable[[], Awaitable[None]]) -> World:
             cluster.journal.clear()
@@ -42,7 +54,7 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
                 params=params,
                 env=Env(api, *clients),
                 writes=lambda: [_said(one) for one in cluster.journal.changes() if one.user == "halon"],
-                lose_reply=lambda: cluster.faults.inject(Fault(kind=FaultKind.LOSE_REPLY, method=WRITES)),
+                lose_reply=lose_reply,
                 throttle=lambda: cluster.faults.inject(
                     Fault(kind=FaultKind.STATUS, status=429, retry_after=7, count=FOR_EVER)
                 ),

@@ -15,6 +15,7 @@ from halon.clients.kubernetes.rollout import CRASHES
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, Settlement
 from halon.demo.cluster import DemoCluster, Rule, Timing
+from halon.errors import TransientError
 from halon.kit.env import Env
 from halon.kit.lifecycle import Lifecycle
 from halon.store.evidence import EvidenceDirectory
@@ -92,10 +93,10 @@ class Shop:
     def image(self) -> str:
         return str(self.there["spec"]["template"]["spec"]["containers"][0]["image"])
 
-    def pods(self) -> list[Any]:
-        return [one for one in self.cluster.list("v1", "Pod", "shop") if one["metadata"]["labels"].get("app") == "cart"]
+    def pods(self, app: str = "cart") -> list[Any]:
+        return [one for one in self.cluster.list("v1", "Pod", "shop") if one["metadata"]["labels"].get("app") == app]
 
-    async def in_trouble(self) -> None:
+    async def in_trouble(self, app: str = "cart") -> None:
         """Wait until a pod crash-loops."""
 
         def backs_off(container: Any) -> bool:
@@ -103,12 +104,21 @@ class Shop:
             return container["restartCount"] >= CRASHES and waiting.get("reason") == "CrashLoopBackOff"
 
         await until(
-            lambda: any(backs_off(c) for one in self.pods() for c in one.get("status", {}).get("containerStatuses", []))
+            lambda: any(
+                backs_off(c) for one in self.pods(app) for c in one.get("status", {}).get("containerStatuses", [])
+            )
         )
 
     async def read(self, action: str, **params: Any) -> Any:
         request = ReadRequest(call=ActionCall(action=action, params=params), incident="i-1", step="s")
         return (await self.lifecycle.read(request)).output
+
+    async def broken(self, kind: str, **params: Any) -> Any:
+        """Wait until a workload is found broken."""
+        async with asyncio.timeout(10):
+            while not (found := await self.read("kubernetes.get_workload", kind=kind, **params))["broken"]:  # noqa: ASYNC110  # the controllers run by themselves
+                await asyncio.sleep(0.02)
+        return found
 
     async def plan(self, action: str, *, undoing: Plan | None = None, **params: Any) -> Plan:
         call = ActionCall(action=action, params=params)
@@ -116,6 +126,15 @@ class Shop:
 
     async def apply(self, plan: Plan, key: str = "k-1") -> Applied:
         return await self.lifecycle.apply(ApplyRequest(plan=plan, key=key, incident="i-1", step="s", now=NOW))
+
+    async def applied(self, plan: Plan, key: str = "k-1") -> Applied:
+        """Apply as the engine does: again, as long as it is told that trying again may help."""
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    return await self.apply(plan, key)
+                except TransientError:
+                    await asyncio.sleep(0.02)
 
     async def confirmed(self, plan: Plan) -> Settlement:
         request = ConfirmRequest(plan=plan, incident="i-1", step="s", poll=timedelta(seconds=1))

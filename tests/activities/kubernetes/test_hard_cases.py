@@ -5,6 +5,7 @@ import json
 import pytest
 from shop import CART, Shop, autoscaler, opened_as, until
 
+from activities.kubernetes._deployment import Workload
 from activities.kubernetes.scale_deployment import ScaleDeployment
 from halon.demo.cluster import READ_VERBS, Fault, FaultKind, Rule
 from halon.errors import PermissionDenied, TransientError
@@ -24,9 +25,13 @@ async def test_what_crash_loops_is_scaled_away(shop: Shop) -> None:
 async def test_pods_that_crash_loop_on_their_way_out_do_not_break_scaling_to_none(shop: Shop) -> None:
     scale = ScaleDeployment(**CART, replicas=0)
     seen = await scale.observe(shop.env)
-    spec = seen.deployment.spec.model_copy(update={"replicas": 0})
-    there = seen.deployment.model_copy(update={"spec": spec})
-    leaving = seen.model_copy(update={"deployment": there, "troubles": ("cart-1/cart is in CrashLoopBackOff",)})
+    assert isinstance(seen.workload, Workload)
+    spec = seen.workload.deployment.spec.model_copy(update={"replicas": 0})
+    there = seen.workload.deployment.model_copy(update={"spec": spec})
+    troubles = ("cart-1/cart is in CrashLoopBackOff",)
+    leaving = seen.model_copy(
+        update={"workload": seen.workload.model_copy(update={"deployment": there, "troubles": troubles})}
+    )
     found = scale.settled(leaving, {"replicas": 0})
     assert (found.state, found.reason) == ("waiting", "2 replicas too many are still there")
 

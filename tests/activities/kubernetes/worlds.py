@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster_world import cluster_world, patched, rolled_out
 from node_worlds import NODE_WORLDS
+from workload_worlds import WORKLOADS
 from world import Opening, World
 
 from halon.contracts.base import JsonObject
@@ -26,11 +27,15 @@ def deployment(image: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def on_deployment(action: str, params: JsonObject, drift: JsonObject, revisions: int = 1) -> AsyncIterator[World]:
+async def on_deployment(
+    action: str, params: JsonObject, drift: JsonObject, *, revisions: int = 1, paused: bool = False
+) -> AsyncIterator[World]:
     """A Deployment in so many revisions; `drift` is what somebody else merges into it."""
     async with cluster_world(action, params) as (cluster, make):
         for number in range(revisions):
             await rolled_out(cluster, deployment(f"cart:1.{number}"))
+        if paused:
+            await patched(cluster, deployment("cart:1.0"), {"spec": {"paused": True}})()
         yield make(patched(cluster, deployment("cart:1.0"), drift))
 
 
@@ -44,5 +49,10 @@ WORLDS: dict[str, Opening] = {
         on_deployment, "kubernetes.rollback_deployment", CART, IMAGE, revisions=2
     ),
     "kubernetes.restart_deployment": functools.partial(on_deployment, "kubernetes.restart_deployment", CART, IMAGE),
+    "kubernetes.pause_rollout": functools.partial(on_deployment, "kubernetes.pause_rollout", CART, IMAGE),
+    "kubernetes.resume_rollout": functools.partial(
+        on_deployment, "kubernetes.resume_rollout", CART, IMAGE, paused=True
+    ),
+    **WORKLOADS,
     **NODE_WORLDS,
 }

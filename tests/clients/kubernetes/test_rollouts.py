@@ -69,7 +69,7 @@ A_RESTARTED = template("cart:a", RESTARTED)
 def test_the_previous_revision_is_told_by_content(
     runs: dict[str, Any], kept: list[ReplicaSet], number: int | None
 ) -> None:
-    found = previous(deployment(runs), revisions(kept))
+    found = previous(runs, revisions(kept))
     assert (found.revision.number if found.revision else None) == number
     assert bool(found.reason) is (number is None)
 

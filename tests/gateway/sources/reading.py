@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ NOW = datetime(2026, 1, 2, 3, 10, tzinfo=UTC)
 MAP = "map: {name: '${{ body.name }}', starts_at: '${{ body.since }}'}"
 
 
+@cache
 def source(kind: str) -> AlertSource:
     """A source of a type, under the name `shop`."""
     map_ = f", {MAP}" if kind == "generic" else ""
@@ -22,6 +24,7 @@ def source(kind: str) -> AlertSource:
     return build_source("shop", parse_settings(text, Path("halon.yaml")).gateway.sources["shop"])
 
 
+@cache
 def bodies(kind: str) -> dict[str, Any]:
     """The bodies of a type's sender by their names."""
     return {file.stem: json.loads(file.read_text()) for file in sorted((HERE / kind).glob("*.json"))}

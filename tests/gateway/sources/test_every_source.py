@@ -28,18 +28,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
-unhurried = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def parsed(kind: str, body: Any) -> Parsed | None:
     """What is read, and nothing when the body is refused as it should be."""
     try:
-        return source(kind).parse(body, HEADERS.get(kind, {}), NOW)
+        return source(kind).parse(body, {}, NOW)
     except InvalidInput:
         return None
-
-
-HEADERS: dict[str, dict[str, str]] = {}
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -66,7 +63,8 @@ def test_there_are_bodies_of_its_sender(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "case"), CASES, ids=["-".join(one) for one in CASES])
 def test_a_repeat_is_the_same_episode(kind: str, case: str) -> None:
-    one, other = (parsed(kind, body) for body in (bodies(kind)[case], dict(reversed(bodies(kind)[case].items()))))
+    body = bodies(kind)[case]
+    one, other = parsed(kind, body), parsed(kind, dict(reversed(body.items())) if is_object(body) else body)
     assert one == other
     if one is not None:
         assert one.alerts or one.rejected or one.remarks

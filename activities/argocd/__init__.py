@@ -1,0 +1,1 @@
+"""Actions on applications in Argo CD."""

@@ -1,0 +1,1 @@
+"""Actions on the feature flags that flagd reads from Kubernetes."""

@@ -1,0 +1,1 @@
+"""Actions on what Flux applies, through its objects in Kubernetes."""

@@ -1,0 +1,27 @@
+"""What an installation adds to the ledger's answer: its freezes and its policy. Pure."""
+
+from collections.abc import Sequence
+
+from halon.contracts.ledger import Admission, AdmissionRequest
+from halon.contracts.policy import PolicyRule
+
+
+def held_to(
+    answer: Admission,
+    request: AdmissionRequest,
+    frozen: Sequence[str],
+    rules: Sequence[PolicyRule],
+    environment: str,
+) -> Admission:
+    """Give the whole answer. `frozen` has a sentence for each freeze that is in force for this run."""
+    refused = tuple(frozen) if request.freeze == "respect" else ()
+    overridden = tuple(f"it overrides the {one}" for one in frozen) if request.freeze == "override" else ()
+    return answer.model_copy(
+        update={
+            "granted": answer.granted and not refused,
+            "reasons": (*refused, *answer.reasons),
+            "approvals": (*overridden, *answer.approvals),
+            "rules": tuple(rules),
+            "environment": environment,
+        }
+    )

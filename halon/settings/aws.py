@@ -1,0 +1,58 @@
+"""The AWS accounts that actions may reach, and as whom."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, StringConstraints, model_validator
+
+from halon.settings.credentials import Region
+from halon.settings.section import HttpUrl, Section
+
+MAX_ACCOUNTS = 200
+AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+RoleArn: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=600)
+]
+ExternalId: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)
+]
+AccountName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+
+
+class AwsAccount(Section):
+    """One account. Without `role`: whoever boto3 finds out that Halon is, such as the role of its pod or instance."""
+
+    account_id: AccountId | None = None
+    """With it nothing is done with credentials that turn out to be another account's."""
+    role: RoleArn | None = None
+    """The role that is assumed for each action."""
+    external_id: ExternalId | None = None
+    """What the role's trust policy asks for, when it asks; AWS does not treat it as a secret."""
+    region: Region | None = None
+    """The region of actions that name none."""
+    regions: Annotated[tuple[Region, ...], Field(max_length=50)] = ()
+    """The only regions that actions may reach; without it all."""
+    endpoint: HttpUrl | None = None
+    """Another address than AWS's own, for every service, such as an emulator's."""
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "AwsAccount":
+        if self.external_id is not None and self.role is None:
+            raise ValueError("`external_id` belongs to a `role`")
+        if self.role is not None and self.account_id is not None and self.role.split(":")[4] != self.account_id:
+            raise ValueError(f"`role` is in account {self.role.split(':')[4]}, and `account_id` is {self.account_id}")
+        if self.regions and self.region is not None and self.region not in self.regions:
+            raise ValueError(f"`region` {self.region} is not among `regions`")
+        return self
+
+
+class AwsAccounts(Section):
+    """The accounts, by the name that playbooks use. Without any there is one: the one of boto3's own credentials."""
+
+    default: AccountName | None = None
+    accounts: Annotated[dict[AccountName, AwsAccount], Field(max_length=MAX_ACCOUNTS)] = {}
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> "AwsAccounts":
+        if self.default is not None and self.default not in self.accounts:
+            raise ValueError(f"`default` names account {self.default}, which is not under `accounts`")
+        return self

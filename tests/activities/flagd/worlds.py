@@ -1,0 +1,22 @@
+"""What flagd's changes act on: a FeatureFlag in a cluster."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from custom_objects import kubernetes
+from flagd_double import FLAG, flagd
+from vendor import vendor_world
+from world import Opening, World
+
+
+@asynccontextmanager
+async def set_flag() -> AsyncIterator[World]:
+    double = flagd()
+    with tempfile.TemporaryDirectory() as directory:
+        async with kubernetes(double, Path(directory)) as api:
+            yield vendor_world(double, "flagd.set_flag", {**FLAG, "state": "DISABLED", "variant": "off"}, api)
+
+
+WORLDS: dict[str, Opening] = {"flagd.set_flag": set_flag}
