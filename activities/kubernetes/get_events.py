@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from activities.kubernetes._deployment import ClusterName, Name, Namespace, cluster_of
+from activities.kubernetes._object import ClusterName, Name, Namespace, cluster_of
 from halon.clients.kubernetes.api import EVENTS, MAX_ITEMS
 from halon.clients.kubernetes.events import Event
 from halon.contracts.base import Duration, JsonObject

@@ -4,9 +4,9 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from activities.kubernetes._deployment import ClusterName, Name, cluster_of
 from activities.kubernetes._eviction import Allowed, sort
 from activities.kubernetes._node import GET, read, target
+from activities.kubernetes._object import ClusterName, Name, cluster_of
 from activities.kubernetes._usage import asked, share, total
 from halon.clients.kubernetes.api import PODS
 from halon.clients.kubernetes.nodes import Node

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
-from activities.kubernetes._deployment import ClusterName, Name, Namespace, cluster_of
+from activities.kubernetes._object import ClusterName, Name, Namespace, cluster_of
 from halon.clients.kubernetes.objects import ContainerState, ContainerStatus, Pod
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
@@ -21,6 +21,7 @@ class ContainerSeen(Output):
     name: str
     image: str
     ready: bool
+    """Its condition `Ready` is met."""
     state: Literal["running", "waiting", "terminated", "unknown"]
     reason: str
     """Why it waits or has ended, such as `CrashLoopBackOff` or `OOMKilled`."""
@@ -56,6 +57,7 @@ class PodSeen(Output):
     message: str
     """The same in words, masked."""
     ready: bool
+    """Its condition `Ready` is met."""
     terminating: bool
     """It was deleted, and only waits to be gone."""
     node: str

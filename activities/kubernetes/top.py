@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from activities.kubernetes._deployment import ClusterName, Namespace, cluster_of
+from activities.kubernetes._object import ClusterName, Namespace, cluster_of
 from activities.kubernetes._usage import asked, limited, share, total
 from halon.clients.kubernetes.api import POD_USAGE, PODS
 from halon.clients.kubernetes.nodes import Usage

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from activities.kubernetes._deployment import ClusterName, cluster_of
+from activities.kubernetes._object import ClusterName, cluster_of
 from activities.kubernetes._usage import share, total
 from halon.clients.kubernetes.api import NODE_USAGE, NODES
 from halon.clients.kubernetes.nodes import Node, Usage
