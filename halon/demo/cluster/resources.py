@@ -49,7 +49,9 @@ class Resource:
 
     @property
     def verbs(self) -> tuple[str, ...]:
-        """What may be done with it; a review is only ever created."""
+        """What may be done with it: a review is only ever created, and usage only ever read."""
+        if self.group == "metrics.k8s.io":
+            return ("get", "list")
         return ("create",) if self.group in {"authorization.k8s.io", "authentication.k8s.io"} else _VERBS
 
 
@@ -175,7 +177,12 @@ RESOURCES = (
     Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False),
 )
 
-_BY_PATH = {(row.group, row.version, row.plural): row for row in RESOURCES}
+POD_USAGE = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
+NODE_USAGE = Resource("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", namespaced=False)
+_MEASURED = (POD_USAGE, NODE_USAGE)
+"""Served only once something was measured: a cluster has no Metrics API by itself."""
+
+_BY_PATH = {(row.group, row.version, row.plural): row for row in (*RESOURCES, *_MEASURED)}
 _BY_KIND = {(row.api_version, row.kind): row for row in RESOURCES}
 
 

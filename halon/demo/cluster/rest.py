@@ -17,8 +17,15 @@ from halon.demo.cluster.journal import Entry, Journal
 from halon.demo.cluster.lists import format_of, list_objects, selected, selection
 from halon.demo.cluster.objects import Json, child, is_object, name_of, namespace_of, uid_of
 from halon.demo.cluster.patching import PatchKind, read_patch
-from halon.demo.cluster.resources import JOBS
-from halon.demo.cluster.status import FieldProblem, bad_request, invalid, method_not_allowed, success
+from halon.demo.cluster.resources import JOBS, NODE_USAGE, POD_USAGE
+from halon.demo.cluster.status import (
+    FieldProblem,
+    bad_request,
+    invalid,
+    method_not_allowed,
+    path_not_found,
+    success,
+)
 from halon.demo.cluster.subresources import evict, read_log, scale_of, write_scale
 from halon.demo.cluster.watching import watch
 from halon.demo.cluster.world import World
@@ -52,6 +59,8 @@ class Rest:
         resource = call.target.resource
         if resource.verbs == ("create",):
             return await self._review(request, call)
+        if resource in {POD_USAGE, NODE_USAGE}:
+            self._check_measured(call)
         refused = refusal(call.user, call.verb, resource, call.subresource, call.target.namespace, call.target.name)
         if refused is not None:
             raise refused
@@ -67,6 +76,17 @@ class Rest:
             case _:
                 body = await read_body(request)
                 return self._write(call, body)
+
+    def _check_measured(self, call: Call) -> None:
+        """Let usage be read, and only if there is a Metrics API: there is none before something was measured.
+
+        Raises:
+            ApiError: nobody serves it (404), or it cannot be written (405).
+        """
+        if not any(self._world.store.items(resource) for resource in (POD_USAGE, NODE_USAGE)):
+            raise path_not_found()
+        if call.verb not in call.target.resource.verbs:
+            raise method_not_allowed()
 
     async def _review(self, request: web.Request, call: Call) -> web.Response:
         """Answer a question about the caller's own permissions, which anybody may ask."""

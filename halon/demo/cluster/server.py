@@ -22,7 +22,8 @@ from halon.demo.cluster.controllers.kubelet import Kubelet
 from halon.demo.cluster.edge import Edge
 from halon.demo.cluster.faults import Faults
 from halon.demo.cluster.journal import Journal
-from halon.demo.cluster.objects import Json, clone
+from halon.demo.cluster.objects import Json, clone, labels_of
+from halon.demo.cluster.resources import NODE_USAGE, POD_USAGE, PODS
 from halon.demo.cluster.rest import Rest
 from halon.demo.cluster.seeds import apply, resource_of, seed
 from halon.demo.cluster.status import not_found
@@ -139,6 +140,22 @@ class DemoCluster:
             ApiError: the server would refuse it.
         """
         return apply(self._world, manifest)
+
+    async def measure(self, name: str, usage: Json, namespace: str = "") -> None:
+        """Say what a node uses (`{"cpu": "250m", "memory": "1Gi"}`), or with a namespace a pod, by container.
+
+        From then on the cluster has a Metrics API, which knows what was measured and nothing else.
+        """
+        resource = POD_USAGE if namespace else NODE_USAGE
+        measured: Json = {"apiVersion": resource.api_version, "kind": resource.kind, "window": "15s"}
+        measured |= {"metadata": self._world.new_metadata(name, namespace), "timestamp": self._world.stamp()}
+        if namespace:
+            pod = self._world.store.get(PODS, namespace, name) or {}
+            measured["metadata"]["labels"] = labels_of(pod)
+            measured["containers"] = [{"name": key, "usage": value} for key, value in usage.items()]
+        else:
+            measured["usage"] = usage
+        self._world.store.put(resource, measured)
 
     async def remove(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
         """Take an object away at once, without grace. The journal does not show it.

@@ -6,7 +6,7 @@ The order of decisions is the real controller's (k8s.io/kubernetes/pkg/controlle
 from datetime import datetime
 
 from halon.demo.cluster.controllers.history import HASH, History, mark_of
-from halon.demo.cluster.controllers.pods import Availability, has_ended, new_pod, owned_pods
+from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
 from halon.demo.cluster.controllers.scheduling import CORDONED, NOT_READY, takes
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
@@ -51,7 +51,7 @@ class DaemonSets:
         owned = owned_pods(self._world)
         for owner in self._world.store.items(DAEMON_SETS):
             if not is_deleting(owner):
-                self._reconcile(owner, owned[uid_of(owner)])
+                self._reconcile(owner, kept_pods(self._world, DAEMON_SETS, owner, owned[uid_of(owner)]))
         return self._availability.due()
 
     def _reconcile(self, owner: Json, pods: list[Json]) -> None:

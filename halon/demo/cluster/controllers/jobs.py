@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from halon.demo.cluster.controllers.pods import has_ended, new_pod, owned_pods
+from halon.demo.cluster.controllers.pods import has_ended, kept_pods, new_pod, owned_pods
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -46,7 +46,7 @@ class Jobs:
             if finished_at(job) is not None:
                 self._clean_up(job)
             else:
-                self._reconcile(job, owned[uid_of(job)])
+                self._reconcile(job, kept_pods(self._world, JOBS, job, owned[uid_of(job)]))
         return min(self._due, default=None)
 
     def _clean_up(self, job: Json) -> None:

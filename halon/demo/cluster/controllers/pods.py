@@ -10,12 +10,17 @@ from halon.demo.cluster.objects import (
     clone,
     condition_of,
     controller_of,
+    ensure,
     is_pod_ready,
+    labels_of,
     name_of,
     namespace_of,
+    objects,
     parse_timestamp,
+    uid_of,
 )
 from halon.demo.cluster.resources import PODS, Resource
+from halon.demo.cluster.selectors import selector_matches
 from halon.demo.cluster.world import World, owner_reference
 
 FINISHED = frozenset({"Succeeded", "Failed"})
@@ -28,6 +33,26 @@ def owned_pods(world: World) -> defaultdict[str, list[Json]]:
     for pod in world.store.items(PODS):
         owned[controller_of(pod)].append(pod)
     return owned
+
+
+def kept_pods(world: World, kind: Resource, owner: Json, pods: list[Json]) -> list[Json]:
+    """Give those of its pods that an owner still selects; it lets go of those whose labels somebody changed."""
+    selector = child(owner, "spec", "selector")
+    kept: list[Json] = []
+    for pod in pods:
+        if selector_matches(selector, labels_of(pod)):
+            kept.append(pod)
+            continue
+        loose = clone(pod)
+        metadata = ensure(loose, "metadata")
+        others = [one for one in objects(pod, "metadata", "ownerReferences") if one.get("uid") != uid_of(owner)]
+        metadata.pop("ownerReferences")
+        if others:
+            metadata["ownerReferences"] = others
+        world.store.put(PODS, loose)
+        message = f"Released pod: {name_of(pod)}"
+        world.record(kind, owner, "Normal", "SuccessfulRelease", message, f"{kind.kind.lower()}-controller")
+    return kept
 
 
 def has_ended(pod: Json) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from halon.demo.cluster.controllers.pods import Availability, has_ended, new_pod, owned_pods
+from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -35,7 +35,8 @@ class ReplicaSets:
         owned = owned_pods(self._world)
         for replica_set in self._world.store.items(REPLICA_SETS):
             if not is_deleting(replica_set):
-                alive = [pod for pod in owned[uid_of(replica_set)] if not is_deleting(pod) and not has_ended(pod)]
+                pods = kept_pods(self._world, REPLICA_SETS, replica_set, owned[uid_of(replica_set)])
+                alive = [pod for pod in pods if not is_deleting(pod) and not has_ended(pod)]
                 self._reconcile(replica_set, alive)
         return self._availability.due()
 

@@ -7,9 +7,19 @@ policy OrderedReady a pod that never becomes ready holds everything up, also the
 from datetime import datetime
 
 from halon.demo.cluster.controllers.history import HASH, History, template_of
-from halon.demo.cluster.controllers.pods import Availability, has_ended, new_pod, owned_pods
+from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
 from halon.demo.cluster.deletion import HowToDelete, delete
-from halon.demo.cluster.objects import Json, child, ensure, is_deleting, is_pod_ready, labels_of, name_of, uid_of
+from halon.demo.cluster.objects import (
+    Json,
+    child,
+    ensure,
+    is_deleting,
+    is_pod_ready,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from halon.demo.cluster.resources import PODS, STATEFUL_SETS
 from halon.demo.cluster.world import World
 
@@ -30,7 +40,7 @@ class StatefulSets:
         owned = owned_pods(self._world)
         for owner in self._world.store.items(STATEFUL_SETS):
             if not is_deleting(owner):
-                self._reconcile(owner, owned[uid_of(owner)])
+                self._reconcile(owner, kept_pods(self._world, STATEFUL_SETS, owner, owned[uid_of(owner)]))
         return self._availability.due()
 
     def _reconcile(self, owner: Json, pods: list[Json]) -> None:
@@ -48,6 +58,8 @@ class StatefulSets:
         """Make what comes next: create what is missing, then delete what is too much, then replace what is old."""
         in_order = child(owner, "spec").get("podManagementPolicy") != "Parallel"
         for ordinal in wanted:
+            if ordinal not in pods and self._is_taken(owner, ordinal):
+                return
             if ordinal not in pods:
                 pods[ordinal] = self._create(owner, ordinal, current, update)
             elif has_ended(pods[ordinal]) and not is_deleting(pods[ordinal]):
@@ -60,6 +72,15 @@ class StatefulSets:
                 self._delete(owner, pod)
         if not (in_order and condemned) and child(owner, "spec", "updateStrategy").get("type") != "OnDelete":
             self._replace_old(owner, [pods[ordinal] for ordinal in reversed(wanted[_partition(owner) :])], update)
+
+    def _is_taken(self, owner: Json, ordinal: int) -> bool:
+        """Whether a pod that is not its own has the name of one that it is to make: then it can make none."""
+        name, namespace = f"{name_of(owner)}-{ordinal}", namespace_of(owner)
+        if self._world.store.get(PODS, namespace, name) is None:
+            return False
+        message = f'create Pod {name} in StatefulSet {name_of(owner)} failed error: pods "{name}" already exists'
+        self._world.record(STATEFUL_SETS, owner, "Warning", "FailedCreate", message, _NAME)
+        return True
 
     def _replace_old(self, owner: Json, pods: list[Json], update: Json) -> None:
         """Delete the first old pod, once every one before it serves."""
