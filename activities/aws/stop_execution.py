@@ -34,7 +34,10 @@ class StopExecution(Change[Work]):
     effect: ClassVar[Effect] = Effect.DESTROY
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(
-            "aws", ("states:DescribeExecution", "states:StopExecution"), "{execution}", "to look at it and stop it"
+            "aws",
+            ("states:DescribeExecution", "states:StopExecution"),
+            "arn:aws:states:{region}:{account}:execution:*",
+            "to look at it and stop it",
         ),
     )
     example: ClassVar[JsonObject] = {

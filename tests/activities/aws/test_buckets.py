@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from aws_stage import Stage, stage
 from emulator import ACCOUNT, REGION
-from stage import Stage, stage
 
 from activities.aws._bucket import parsed
 from halon.contracts.base import JsonObject

@@ -5,8 +5,8 @@ from typing import Any
 import layers_ecs
 import layers_lambda
 import pytest
+from aws_stage import Stage, stage
 from operations_computing import ALIAS, FUNCTION, function, group, register, service
-from stage import Stage, stage
 from world import World
 
 from halon.contracts.base import JsonObject

@@ -5,8 +5,8 @@ from typing import Any
 
 import layers_rds
 import pytest
+from aws_stage import Stage, stage
 from operations_data import cluster, instance, measured, replica
-from stage import Stage, stage
 from world import World
 
 from activities.aws.get_replication_lag import GetReplicationLag

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_stage import Stage, stage
 from emulator import Call
 from pydantic import ValidationError
-from stage import Stage, stage
 
 from activities.aws.query_metric import MetricResult, QueryMetric
 from halon.clients.aws.api import AwsApi

@@ -5,8 +5,8 @@ from typing import Any
 
 import layers_route53
 import pytest
+from aws_stage import Stage, stage
 from operations_names import NAME, check, paired, records, weighted, zone
-from stage import Stage, stage
 from world import World
 
 from activities.aws._records import plain

@@ -5,10 +5,10 @@ from typing import Any
 import layers_elasticache
 import layers_work
 import pytest
+from aws_stage import Stage, stage
 from layers_elasticache import cache
 from layers_work import begin
 from operations_work import EXECUTION, RUN, STEP
-from stage import Stage, stage
 from world import World
 
 from halon.contracts.base import JsonObject

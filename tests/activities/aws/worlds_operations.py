@@ -9,8 +9,8 @@ import operations_computing
 import operations_data
 import operations_names
 import operations_work
+from aws_stage import stage
 from operations import Given
-from stage import stage
 from world import Opening, World
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aws_stage import stage
 from emulator import ACCOUNT, REGION, Answer, Call
-from stage import stage
 from world import Opening, World
 
 from halon.contracts.base import JsonObject
