@@ -12,5 +12,15 @@ def default_cluster(settings: Settings) -> str:
 
 def accounts_of(settings: Settings) -> list[AwsAccount]:
     """Give the accounts; without any in halon.yaml the nameless one of the credentials that are found."""
-    _ = settings
-    return [AwsAccount()]
+    known = settings.aws.accounts
+    default = settings.aws.default or (next(iter(known)) if len(known) == 1 else "")
+    return [
+        AwsAccount(
+            name=name,
+            account_id=one.account_id or (one.role.split(":")[4] if one.role else ""),
+            region=one.region or "",
+            regions=one.regions,
+            is_default=name == default,
+        )
+        for name, one in known.items()
+    ] or [AwsAccount()]
