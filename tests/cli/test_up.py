@@ -113,7 +113,7 @@ class Up:
 
 def test_each_process_may_be_killed_and_data_survive_a_restart_of_all(engine: Up) -> None:
     with process(engine.config, "up", log=engine.log) as up:
-        until(lambda: "Halon is up" in engine.log.read_text())
+        until(lambda: "Ctrl-C stops everything" in engine.log.read_text())  # the last line that it tells
         told = engine.log.read_text()
         assert f"POST http://127.0.0.1:{engine.port}/v1/alerts/lab  with the bearer token of " in told
         assert f"web UI     http://127.0.0.1:{engine.temporal + 1000}" in told
