@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from halon.clients.kubernetes.autoscalers import Autoscaler
 from halon.clients.kubernetes.connection import Call, ClusterConfig, Connection, Resource
 from halon.clients.kubernetes.events import Event
 from halon.clients.kubernetes.objects import (
-    Autoscaler,
     Deployment,
     Items,
     Metadata,
