@@ -85,7 +85,7 @@ class Jobs:
             "ready": sum(1 for pod in active if is_pod_ready(pod)),
             "succeeded": succeeded,
             "failed": failed,
-            "terminating": sum(1 for pod in pods if is_deleting(pod)),
+            "terminating": sum(1 for pod in owned_pods(self._world)[uid_of(job)] if is_deleting(pod)),
         }
         for key, count in counts.items():
             status.pop(key, None)
