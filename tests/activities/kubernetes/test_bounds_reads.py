@@ -94,30 +94,42 @@ async def test_an_autoscaler_without_its_workload_is_not_able(shop: Shop) -> Non
         await shop.read("kubernetes.get_autoscaler", namespace="shop", name="none")
 
 
-def quota(name: str, hard: dict[str, str], used: dict[str, str], **spec: Any) -> Any:
-    return {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {"hard": hard, **spec},
-        "status": {"hard": hard, "used": used},
-    }
+def quota(name: str, hard: dict[str, str], **spec: Any) -> Any:
+    meta = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": hard, **spec}}
+
+
+async def hungry(shop: Shop, name: str, **resources: Any) -> None:
+    spec = {"containers": [{"name": "main", "image": "x:1", "resources": resources}]}
+    await shop.cluster.apply(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+    )
 
 
 async def test_quotas_tell_the_fullest_resource_first_and_what_is_full(shop: Shop) -> None:
-    hard = {"requests.cpu": "4", "pods": "10", "services.loadbalancers": "0"}
-    used = {"requests.cpu": "3500m", "pods": "10", "services.loadbalancers": "0"}
-    await shop.cluster.apply(quota("compute", hard, used))
-    await shop.cluster.apply(quota("idle", {"limits.memory": "8Gi"}, {"limits.memory": "2Gi"}, scopes=["BestEffort"]))
+    await hungry(shop, "a", requests={"cpu": "3500m", "memory": "2Gi"}, limits={"memory": "2Gi"})
+    await shop.cluster.apply(quota("compute", {"requests.cpu": "4", "pods": "3", "services.loadbalancers": "0"}))
+    await shop.cluster.apply(quota("sized", {"limits.memory": "8Gi"}, scopes=["NotBestEffort"]))
+
+    def counted() -> bool:
+        found = shop.cluster.list("v1", "ResourceQuota", "shop")
+        return all("used" in one["status"] for one in found)
+
+    await until(counted)
     found = await shop.read("kubernetes.get_quota", namespace="shop")
-    assert found["quotas"] == ["compute", "idle"]
-    shares = [(one["resource"], one["share"]) for one in found["resources"]]
-    assert shares == [("pods", 1.0), ("services.loadbalancers", None), ("requests.cpu", 0.875), ("limits.memory", 0.25)]
+    assert found["quotas"] == ["compute", "sized"]
+    shares = [(one["resource"], one["used"], one["share"]) for one in found["resources"]]
+    assert shares == [
+        ("pods", "3", 1.0),
+        ("services.loadbalancers", "0", None),
+        ("requests.cpu", "3500m", 0.875),
+        ("limits.memory", "2Gi", 0.25),
+    ]
     assert found["full"] == ["compute: pods", "compute: services.loadbalancers"]
-    assert (found["fullest"], found["scopes"]) == (1.0, {"idle": ["BestEffort"]})
+    assert (found["fullest"], found["scopes"]) == (1.0, {"sized": ["NotBestEffort"]})
     assert found["resources"][2]["left"] == 0.5
-    one = await shop.read("kubernetes.get_quota", namespace="shop", name="idle")
-    assert (one["quotas"], one["fullest"], one["full"]) == (["idle"], 0.25, [])
+    one = await shop.read("kubernetes.get_quota", namespace="shop", name="sized")
+    assert (one["quotas"], one["fullest"], one["full"]) == (["sized"], 0.25, [])
 
 
 async def test_no_quota_is_an_answer_unless_one_is_named(shop: Shop) -> None:
@@ -127,10 +139,14 @@ async def test_no_quota_is_an_answer_unless_one_is_named(shop: Shop) -> None:
         await shop.read("kubernetes.get_quota", namespace="shop", name="compute")
 
 
+def said(shop: Shop, reason: str) -> bool:
+    return any(one["reason"] == reason for one in shop.cluster.list("v1", "Event", "shop"))
+
+
 def claim(size: str, **status: Any) -> Any:
     spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "resources": {"requests": {"storage": size}}}
-    meta = {"name": "data", "namespace": "shop"}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec, "status": status}
+    made = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+    return made | {"metadata": {"name": "data", "namespace": "shop"}} | ({"status": status} if status else {})
 
 
 async def test_a_claim_tells_its_size_who_mounts_it_and_what_was_said(shop: Shop) -> None:
@@ -163,8 +179,12 @@ async def test_a_claim_tells_its_size_who_mounts_it_and_what_was_said(shop: Shop
 
 
 async def test_a_claim_without_a_volume_has_no_capacity(shop: Shop) -> None:
-    await shop.cluster.apply(claim("1Gi", phase="Pending"))
+    made = claim("1Gi")
+    made["spec"]["storageClassName"] = "missing"
+    await shop.cluster.apply(made)
+    await until(lambda: said(shop, "ProvisioningFailed"))
     found = await shop.read("kubernetes.get_persistent_volume_claim", namespace="shop", name="data")
     assert (found["phase"], found["volume"], found["capacity"], found["growing"]) == ("Pending", "", 0.0, False)
+    assert found["events"][0]["reason"] == "ProvisioningFailed"
     with pytest.raises(NotFound):
         await shop.read("kubernetes.get_persistent_volume_claim", namespace="shop", name="gone")
