@@ -95,7 +95,7 @@ def message(case: str = "firing", **changes: Any) -> dict[str, Any]:
 async def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
     one = Aws()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    certificate(HOST).configure_cert(context)
+    certificate(HOST).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # pyOpenSSL is not installed
     trusted = tmp_path / "authorities.pem"
     authority().cert_pem.write_to_path(str(trusted))
     monkeypatch.setattr(certifi, "where", lambda: str(trusted))
@@ -106,7 +106,7 @@ async def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     port = runner.addresses[0][1]
-    connect = anyio.connect_tcp
+    connect: Any = anyio.connect_tcp
 
     async def led(remote_host: str, remote_port: int, **more: Any) -> Any:
         if remote_host == HOST:
