@@ -62,7 +62,9 @@ class _Change:
     region: str
     description: str
     metrics: list[Metric]
-    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: Mapping[str, Any]
+    event: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Labels of the event that told it, if one did."""
 
 
 def is_alarm(body: Any) -> bool:
@@ -130,6 +132,7 @@ def state_change(source: str, event: Any, where: str) -> Alert | str:
             "rule": at(configuration, "alarmRule"),
             "event_id": at(event, "id"),
         },
+        event={"event_source": text(event, "source"), "event_type": text(event, "detail-type")},
     )
     return _alert(source, change, where, parts.partition)
 
@@ -154,6 +157,7 @@ def _alert(source: str, change: _Change, where: str, partition: str) -> Alert | 
             "metric_namespace": ",".join(sorted({one.namespace for one in change.metrics if one.namespace})),
             "severity": told,
         }
+        | dict(change.event)
         | {stable: dimensions[name] for name, stable in _STABLE.items() if "," not in dimensions.get(name, ",")}
         | dimensions
     )

@@ -3,17 +3,14 @@
 What says nothing of an end is told as something that happened: it fires once, and each message is an episode.
 """
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import digest, is_list, is_object
-from halon.errors import InvalidInput
 from halon.gateway.parsing import BadJson, Parsed, parse_json
-from halon.gateway.sources._aws import NOWHERE, Arn, severity_of
+from halon.gateway.sources._aws import severity_of
 from halon.gateway.sources._cloudwatch import alarm, is_alarm
+from halon.gateway.sources._costs import Message, anomaly, budget, is_anomaly, is_budget
 from halon.gateway.sources._events import is_event, read_events
 from halon.gateway.sources._reading import (
     WARNING,
@@ -31,33 +28,10 @@ from halon.gateway.sources._reading import (
 )
 from halon.redaction import cut_text
 
-_BUDGET = re.compile(r"AWS Budget Notification\b")
-_BUDGET_LINE = re.compile(r"(?m)^[ \t]{0,4}([A-Z][A-Za-z ]{2,40}):[ \t]{1,4}(\S.{0,500})$")
-_BUDGET_ACCOUNT = re.compile(r"(?m)^AWS Account[: ]{1,3}(\d{12})\b")
-_BUDGETS = "https://console.aws.amazon.com/billing/home#/budgets"
 _MAX_TITLE = 200
 _OWN = ("name", "fingerprint")
 """What a message has that is written for Halon: the names of an alert's own fields."""
 _STATUSES = {"firing": AlertStatus.FIRING, "resolved": AlertStatus.RESOLVED}
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message, and what is known of it besides what it says."""
-
-    source: str
-    body: str
-    id: str
-    at: datetime
-    subject: str = ""
-    topic: str = ""
-    """The ARN of where it was published."""
-    place: Arn = NOWHERE
-    where: str = "Message"
-
-    def labels(self) -> dict[str, str]:
-        """Labels of where it comes from."""
-        return {"account": self.place.account, "region": self.place.region, "topic": self.topic}
 
 
 def read_message(message: Message) -> Parsed:
@@ -91,11 +65,12 @@ def _listed(message: Message, values: list[Any]) -> Parsed:
 def _read(message: Message, value: Any, where: str) -> Alert | str:
     if is_alarm(value):
         return alarm(message.source, value, where, message.place)
+    if is_anomaly(value):
+        return anomaly(message.source, value, where, message.labels())
     if is_object(value):
         own = all(text(value, name).strip() for name in _OWN)
         return _given(message, value, where) if own else _object(message, value, where)
-    found = _BUDGET.match(message.body.strip()) if value is None else None
-    return _budget(message) if found else _text(message)
+    return budget(message) if is_budget(message) else _text(message)
 
 
 def _given(message: Message, value: dict[str, Any], where: str) -> Alert:
@@ -156,42 +131,4 @@ def _happened(message: Message, labels: dict[str, str], notes: dict[str, str], s
             cycle=cut_text(message.id, 400),
         ),
         where,
-    )
-
-
-def _budget(message: Message) -> Alert:
-    """Give the alert of AWS Budgets' notice, which is text with a line for each value."""
-    values = {name.strip().lower(): value.strip() for name, value in _BUDGET_LINE.findall(message.body)}
-    budget = values.get("budget name", "")
-    if not budget:
-        raise InvalidInput("the notice of AWS Budgets names no budget", [f"{message.where}: `Budget Name:` expected"])
-    account = _BUDGET_ACCOUNT.search(message.body)
-    number = account[1] if account else message.place.account
-    kind, threshold = values.get("alert type", ""), values.get("alert threshold", "")
-    labels, rest = labelled(
-        {"account": number, "budget": budget, "budget_type": values.get("budget type", "")}
-        | {"alert_type": kind, "threshold": threshold, "topic": message.topic}
-    )
-    amount = next(
-        (value for name, value in values.items() if name.endswith(" amount") and name != "budgeted amount"), ""
-    )
-    return finished(
-        Alert.model_construct(
-            source=message.source,
-            name="AWS Budget Notification",
-            fingerprint=digest([number, budget, kind, threshold])[:16],
-            status=AlertStatus.FIRING,
-            severity=WARNING,
-            labels=labels,
-            annotations=texts(
-                {"summary": message.subject or f"{budget} has exceeded {threshold}", "description": message.body}
-                | {"budgeted": values.get("budgeted amount", ""), "amount": amount, "message_id": message.id}
-            )
-            | rest,
-            starts_at=message.at,
-            # A budget tells once in its period that a threshold is passed: each notice is an episode.
-            cycle=cut_text(message.id, 400),
-            url=_BUDGETS,
-        ),
-        message.where,
     )

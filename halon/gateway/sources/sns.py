@@ -8,7 +8,8 @@ from halon.errors import InvalidInput
 from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed
 from halon.gateway.sources._aws import arn
-from halon.gateway.sources._messages import Message, read_message
+from halon.gateway.sources._costs import Message
+from halon.gateway.sources._messages import read_message
 from halon.gateway.sources._reading import at, missing, moment, needed, one, text
 from halon.gateway.topics import CONFIRMATION, END, Topics
 from halon.redaction import cut_text
