@@ -46,6 +46,7 @@ SHARED_FOR_SPEED = (
     "halon.core",
     "workflows.attributes",
     "workflows.desk",
+    "workflows.dispatch",
     "workflows.journal",
     "workflows.runtime",
     "workflows.telling",

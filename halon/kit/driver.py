@@ -42,7 +42,7 @@ MAX_SAID = 4000
 MAX_CALL = timedelta(seconds=45)
 """Bound on one attempt on this side; keep it below the activity's start-to-close time-out (60 s)."""
 BEAT = timedelta(seconds=2)
-"""Between two heartbeats; workflows take a worker for dead after `HEARTBEAT` in `workflows/runtime.py`."""
+"""Between two heartbeats; workflows take a worker for dead after `HEARTBEAT` in `workflows/dispatch.py`."""
 _SLOWEST_POLL = 10
 """A confirm's delay doubles up to this many times the first one."""
 
