@@ -1,6 +1,6 @@
 """What is done on a cluster is done by its worker; one that is not there refuses the run or fails the step, in time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -57,7 +57,7 @@ FAR_LOOK: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def worker_of(engine: Engine, name: str) -> AsyncIterator[None]:
+async def worker_of(engine: Engine, name: str) -> AsyncGenerator[None]:
     settings = Settings.model_validate({"temporal": {"task_queue": QUEUE}})
     built = worker.build_for(engine.client, Env(engine.lamp), name, queue_of(QUEUE, name), settings, actions=FAR)
     async with built:
