@@ -68,7 +68,7 @@ class Queue:
         """
         entries = [{"Id": str(index), "ReceiptHandle": one.receipt} for index, one in enumerate(messages)]
         answer = await self._call("delete_message_batch", QueueUrl=self._url, Entries=entries)
-        failed = answer.get("Failed") or []
+        failed: list[dict[str, Any]] = answer.get("Failed") or []
         if failed:
             raise PermanentError(f"{len(failed)} messages were not deleted: {failed[0].get('Code', 'no reason')}")
 
@@ -93,7 +93,7 @@ def region_of(url: str) -> str:
 
 
 def _received(given: dict[str, Any]) -> Received:
-    about = given.get("Attributes") or {}
+    about: dict[str, Any] = given.get("Attributes") or {}
     millis, times = str(about.get("SentTimestamp", "")), str(about.get("ApproximateReceiveCount", ""))
     return Received(
         id=str(given.get("MessageId", "")),

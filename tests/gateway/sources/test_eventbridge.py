@@ -154,6 +154,22 @@ def test_a_control_that_passes_a_workflow_that_is_resolved_and_a_record_that_is_
     assert (ended[0].episode, ended[0].labels) == (fired.episode, fired.labels)
 
 
+def test_findings_in_the_open_schema_are_read_alike() -> None:
+    (alert,) = read("eventbridge", "ocsf").alerts
+    assert (alert.name, alert.severity) == ("S3 general purpose buckets should block public access", "critical")
+    wanted = ("control", "bucket_name", "account", "product", "resource_type")
+    assert [alert.labels[name] for name in wanted] == [
+        "S3.8",
+        "shop-orders",
+        "210987654321",
+        "Security Hub",
+        "AWS::S3::Bucket",
+    ]
+    ended = read("eventbridge", "ocsf-ended").alerts
+    assert [one.status for one in ended] == [AlertStatus.RESOLVED] * 3
+    assert {one.episode for one in ended} == {alert.episode}
+
+
 def test_an_event_of_aws_health_ends_when_it_is_closed() -> None:
     alert, closed = only("health"), only("health-closed")
     assert (alert.name, alert.severity) == ("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", "warning")
