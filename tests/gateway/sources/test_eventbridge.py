@@ -109,6 +109,16 @@ def test_a_finding_in_kubernetes_names_cluster_and_workload() -> None:
     assert alert.severity == "info"
 
 
+def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
+    labels = only("sequence").labels
+    assert [labels[name] for name in ("resource_type", "bucket_name", "access_key_id", "user_name")] == [
+        "AttackSequence",
+        "shop-orders",
+        "AKIAIOSFODNN7EXAMPLE",
+        "deploy",
+    ]
+
+
 @pytest.mark.parametrize(
     ("score", "severity"),
     [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
