@@ -32,7 +32,7 @@ from halon.settings.sources import PLAIN
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
 """Between two tries, while SQS or Temporal does not answer."""
 SHORTEST_HIDDEN = timedelta(seconds=30)
-"""Before a message that says nothing comes again; twice as long each time."""
+"""Before a message that was not taken comes again; twice as long each time."""
 LAST = WAIT + timedelta(seconds=5)
 """How long a queue's task may take to end: SQS is still asked, and what it gives is still done."""
 _MAX_DOUBLINGS = 12
@@ -80,6 +80,11 @@ class Poller:
                 wait = format_duration(pause)
                 log.warning("queue.unanswered", source=self.source.name, reason=str(error), again_in=wait)
                 answered = False
+            except Exception:
+                # The edge: a defect is told as one, and must not silence a source for good.
+                _failures.add(1, {"source": self.source.name})
+                log.exception("queue.defect", source=self.source.name, again_in=format_duration(pause))
+                answered = False
             if answered:
                 pause = SHORTEST_PAUSE
                 continue
@@ -94,21 +99,21 @@ class Poller:
     async def _taken(self, messages: Sequence[Received]) -> bool:
         """Take messages in the order that they were sent in. Gives whether all of them found an answer."""
         done: list[Received] = []
-        answered = True
+        late = False
         try:
             for message in sorted(messages, key=lambda one: one.sent):
-                result = await self._result(message)
+                # What comes after one that has to wait waits too: an end must not overtake its beginning.
+                result = "later" if late else await self._result(message)
                 _messages.add(1, {"source": self.source.name, "result": result})
+                late = late or result == "later"
                 if result == "taken":
                     done.append(message)
-                    continue
-                answered = answered and result != "later"
-                # What waits for us comes again soon; what says nothing later and later.
-                await self.queue.hide(message, SHORTEST_HIDDEN if result == "later" else _longer(message.times))
+                else:
+                    await self.queue.hide(message, _longer(message.times))
         finally:
             if done:
                 await self.queue.delete(done)
-        return answered
+        return not late
 
     async def _result(self, message: Received) -> Result:
         try:
@@ -123,6 +128,10 @@ class Poller:
             return self._refused(message, bounded_problems(error.problems) or [str(error)])
         except PermanentError as error:
             return self._refused(message, [str(error)])
+        except Exception:
+            # The edge: a defect in one message must not keep the others from being taken. It stays in the queue.
+            log.exception("message.defect", source=self.source.name, message=cut_text(message.id, 100))
+            return "refused"
         if contents.parsed.rejected and not contents.parsed.alerts:
             return self._refused(message, receipt.errors)
         return "taken"

@@ -13,6 +13,7 @@ from gateway_doubles import Gateway, firing, playbook, running, webhook
 
 from halon.documents.document import DocumentError
 from halon.errors import Misconfigured, TransientError
+from halon.gateway.bodies import Bodies
 from halon.gateway.polling import LAST
 from halon.settings.loading import parse_settings
 from halon.telemetry import Telemetry
@@ -166,6 +167,37 @@ async def test_what_temporal_does_not_take_stays_in_the_queue(start: Callable[..
         gateway.dispatcher.gate.set()
         await until(lambda: aws.hidden_for() == [30])
         assert aws.left() == (0, 1)
+
+
+async def test_an_end_does_not_overtake_a_beginning_that_has_to_wait(start: Callable[..., Any], aws: Aws) -> None:
+    aws.send(body("sns"))
+    aws.send(body("sns", "resolved"))
+    async with start() as gateway:
+        gateway.dispatcher.gate = asyncio.Event()
+        await asyncio.wait_for(gateway.dispatcher.entered.wait(), 30)
+        gateway.dispatcher.error = TransientError("Temporal does not answer")
+        gateway.dispatcher.gate.set()
+        await until(lambda: aws.hidden_for() == [30, 30])
+        gateway.dispatcher.error = None
+        assert gateway.dispatcher.groups == []
+
+
+async def test_a_defect_in_one_message_keeps_no_other_waiting(
+    start: Callable[..., Any], aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Bodies.read
+
+    def broken(self: Bodies, source: Any, raw: bytes, *more: Any) -> Any:
+        if raw == b"strike":
+            raise ZeroDivisionError
+        return read(self, source, raw, *more)
+
+    monkeypatch.setattr(Bodies, "read", broken)
+    aws.send("strike")
+    aws.send(body("sns"))
+    async with start() as gateway:
+        await until(lambda: bool(gateway.dispatcher.groups))
+        await until(lambda: (aws.hidden_for(), aws.left()) == ([30], (0, 1)))
 
 
 async def test_while_temporal_does_not_answer_nothing_is_received(start: Callable[..., Any], aws: Aws) -> None:
