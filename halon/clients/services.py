@@ -13,6 +13,8 @@ from halon.clients.json_api import Access
 from halon.clients.launchdarkly import LaunchDarkly
 from halon.clients.logs import Logs
 from halon.clients.loki import Loki
+from halon.clients.opsgenie import Opsgenie
+from halon.clients.pagerduty import PagerDuty
 from halon.clients.unleash import Unleash
 from halon.settings.credentials import SecretRef
 from halon.settings.services import HttpSettings, Service, ServiceSettings
@@ -66,3 +68,12 @@ def clients_of(settings: ServiceSettings, credentials: Credentials) -> Iterator[
         yield GitHub(replace(access("GitHub", "github", github, github.token), headers=GITHUB_HEADERS), github)
     if (argocd := settings.argocd) is not None:
         yield ArgoCd(access("Argo CD", "argocd", argocd, argocd.token), argocd)
+    if (duty := settings.pagerduty) is not None:
+        keys = {
+            name: credentials.named(one.routing_key, f"pagerduty.services.{name}.routing_key")
+            for name, one in duty.services.items()
+        }
+        way = replace(access("PagerDuty", "pagerduty", duty, duty.token), prefix="Token token=")
+        yield PagerDuty(way, duty, keys)
+    if (genie := settings.opsgenie) is not None:
+        yield Opsgenie(replace(access("Opsgenie", "opsgenie", genie, genie.token), prefix="GenieKey "))

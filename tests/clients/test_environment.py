@@ -13,6 +13,8 @@ from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.launchdarkly import LaunchDarkly
 from halon.clients.logs import Logs
 from halon.clients.loki import Loki
+from halon.clients.opsgenie import Opsgenie
+from halon.clients.pagerduty import PagerDuty
 from halon.clients.pinned import HttpAnswer
 from halon.clients.prometheus import Prometheus
 from halon.clients.unleash import Unleash
@@ -85,10 +87,12 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "unleash": {**url, **token, "allow": ["default/*"]},
             "github": {**token, "allow": ["acme/*"]},
             "argocd": {**url, **token, "allow": ["cart"]},
+            "pagerduty": {"services": {"shop": {"routing_key": {"env": "KEY"}}}},
+            "opsgenie": token,
         }
     )
     async with open_env(settings) as env:
-        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd):
+        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd, PagerDuty, Opsgenie):
             assert isinstance(env.get(product), product)
     async with open_env(Settings()) as env:
         with pytest.raises(Misconfigured, match="no GitHub"):
