@@ -170,6 +170,28 @@ class OpsgenieSettings(Service):
     """Key of an API integration that may create and update alerts."""
 
 
+class JiraSettings(Service):
+    """A site of Jira Cloud."""
+
+    token: SecretRef
+    """An API token; with `user` it goes as a password, without it as a bearer token."""
+    user: Email | None = None
+    """Mail address of the account that the token belongs to."""
+    allow: Globs
+    """Which projects may be touched, by their keys."""
+
+
+class ServiceNowSettings(Service):
+    """An instance of ServiceNow."""
+
+    token: SecretRef
+    """The password of `user`; without it an OAuth access token."""
+    user: Annotated[str, StringConstraints(pattern=r"^[^\s:]+$", max_length=100)] | None = None
+    """Name of the account that Halon works as."""
+    allow: Globs = ("incident",)
+    """Which tables may be touched."""
+
+
 class ServiceSettings(Section):
     """All of them, by their products' names; without one, its actions do not work."""
 
@@ -182,3 +204,5 @@ class ServiceSettings(Section):
     argocd: ArgoCdSettings | None = None
     pagerduty: PagerDutySettings | None = None
     opsgenie: OpsgenieSettings | None = None
+    jira: JiraSettings | None = None
+    servicenow: ServiceNowSettings | None = None

@@ -9,6 +9,7 @@ from halon.clients.argocd import ArgoCd
 from halon.clients.environment import open_env
 from halon.clients.github import GitHub
 from halon.clients.http_check import HttpChecker
+from halon.clients.jira import Jira
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.launchdarkly import LaunchDarkly
 from halon.clients.logs import Logs
@@ -17,6 +18,7 @@ from halon.clients.opsgenie import Opsgenie
 from halon.clients.pagerduty import PagerDuty
 from halon.clients.pinned import HttpAnswer
 from halon.clients.prometheus import Prometheus
+from halon.clients.servicenow import ServiceNow
 from halon.clients.unleash import Unleash
 from halon.errors import Misconfigured
 from halon.settings import SecretRef
@@ -89,10 +91,12 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "argocd": {**url, **token, "allow": ["cart"]},
             "pagerduty": {"services": {"shop": {"routing_key": {"env": "KEY"}}}},
             "opsgenie": token,
+            "jira": {**url, **token, "allow": ["OPS"]},
+            "servicenow": {**url, **token},
         }
     )
     async with open_env(settings) as env:
-        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd, PagerDuty, Opsgenie):
+        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd, PagerDuty, Opsgenie, Jira, ServiceNow):
             assert isinstance(env.get(product), product)
     async with open_env(Settings()) as env:
         with pytest.raises(Misconfigured, match="no GitHub"):
