@@ -8,6 +8,7 @@ from halon.clients.argocd import ArgoCd
 from halon.clients.credentials import Credentials
 from halon.clients.github import HEADERS as GITHUB_HEADERS
 from halon.clients.github import GitHub
+from halon.clients.gitlab import GitLab
 from halon.clients.http_request import Destination, HttpRequester
 from halon.clients.jira import Jira
 from halon.clients.json_api import Access
@@ -70,6 +71,9 @@ def clients_of(settings: ServiceSettings, credentials: Credentials) -> Iterator[
         yield GitHub(replace(access("GitHub", "github", github, github.token), headers=GITHUB_HEADERS), github)
     if (argocd := settings.argocd) is not None:
         yield ArgoCd(access("Argo CD", "argocd", argocd, argocd.token), argocd)
+    if (gitlab := settings.gitlab) is not None:
+        way = access("GitLab", "gitlab", gitlab, gitlab.token)
+        yield GitLab(replace(way, header="PRIVATE-TOKEN", prefix=""), gitlab)
     yield from _desks_of(settings, credentials, access)
 
 

@@ -130,6 +130,22 @@ class ArgoCdSettings(Service):
     """Which applications may be touched: `name`, or `namespace/name` outside of Argo CD's own namespace."""
 
 
+class GitLabSettings(Service):
+    """A GitLab."""
+
+    url: HttpUrl = "https://gitlab.com"
+    """Its address, without `/api`."""
+    token: SecretRef
+    """A project's or group's access token, or a personal one."""
+    allow: Globs
+    """Which projects may be touched, as `group/name`."""
+    variables: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?]+$", max_length=100)], ...],
+        Field(max_length=100),
+    ] = ()
+    """Names or globs of variables that `gitlab.run_pipeline` may give a pipeline."""
+
+
 class PagerDutyService(Section):
     """A service of PagerDuty."""
 
@@ -202,6 +218,7 @@ class ServiceSettings(Section):
     unleash: UnleashSettings | None = None
     github: GitHubSettings | None = None
     argocd: ArgoCdSettings | None = None
+    gitlab: GitLabSettings | None = None
     pagerduty: PagerDutySettings | None = None
     opsgenie: OpsgenieSettings | None = None
     jira: JiraSettings | None = None

@@ -8,6 +8,7 @@ from aiohttp import web
 from halon.clients.argocd import ArgoCd
 from halon.clients.environment import open_env
 from halon.clients.github import GitHub
+from halon.clients.gitlab import GitLab
 from halon.clients.http_check import HttpChecker
 from halon.clients.jira import Jira
 from halon.clients.kubernetes.api import KubernetesApi
@@ -89,6 +90,7 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "unleash": {**url, **token, "allow": ["default/*"]},
             "github": {**token, "allow": ["acme/*"]},
             "argocd": {**url, **token, "allow": ["cart"]},
+            "gitlab": {**token, "allow": ["acme/*"]},
             "pagerduty": {"services": {"shop": {"routing_key": {"env": "KEY"}}}},
             "opsgenie": token,
             "jira": {**url, **token, "allow": ["OPS"]},
@@ -96,7 +98,19 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
         }
     )
     async with open_env(settings) as env:
-        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd, PagerDuty, Opsgenie, Jira, ServiceNow):
+        for product in (
+            Loki,
+            Logs,
+            LaunchDarkly,
+            Unleash,
+            GitHub,
+            GitLab,
+            ArgoCd,
+            PagerDuty,
+            Opsgenie,
+            Jira,
+            ServiceNow,
+        ):
             assert isinstance(env.get(product), product)
     async with open_env(Settings()) as env:
         with pytest.raises(Misconfigured, match="no GitHub"):
