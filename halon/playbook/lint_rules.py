@@ -113,7 +113,7 @@ def _evidence_after_containment(subject: Subject, _: Sequence[Subject]) -> Itera
         return
     kept = [spot.path for spot in subject.spots if _keeps_evidence(spot.step)]
     for spot in subject.spots:
-        if not on_the_way(spot.path) or not subject.is_change(spot.step):
+        if not on_the_way(spot.path) or not subject.is_change(spot.step) or _keeps_evidence(spot.step):
             continue
         if not any(follows(one, spot.path) for one in kept):
             what = spot.step.uses if isinstance(spot.step, UsesStep) else "the playbook called here"
