@@ -15,6 +15,7 @@ _PREFIXES = {
 """Services whose name in boto3 is not the one in policies."""
 _NAMES = {
     ("lambda", "Invoke"): "InvokeFunction",
+    ("s3", "CopyObject"): "PutObject",
     ("s3", "DeletePublicAccessBlock"): "PutBucketPublicAccessBlock",
     ("s3", "GetBucketEncryption"): "GetEncryptionConfiguration",
     ("s3", "GetObjectLockConfiguration"): "GetBucketObjectLockConfiguration",
