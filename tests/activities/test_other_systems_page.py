@@ -35,6 +35,6 @@ def test_what_it_shows_can_be_loaded(example: str) -> None:
 def test_every_action_that_it_names_is_there() -> None:
     families = {name.partition(".")[0] for name in REGISTRY.names}
     named = {name for name in re.findall(r"`([a-z]+\.[a-z_]+)`", PAGE) if name.partition(".")[0] in families}
-    settings = {name for name in named if name.partition(".")[2] in {"allow", "clusters"}}
+    settings = {name for name in named if name.partition(".")[2] in {"allow", "clusters", "documents"}}
     assert named - settings <= set(REGISTRY.names)
     assert {name.partition(".")[0] for name in named} >= {"gitlab", "jira", "pagerduty"}
