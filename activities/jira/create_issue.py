@@ -60,7 +60,7 @@ class CreateIssue(Notice[Ticket]):
     assignee: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:-]*$", max_length=128)] = ""
     """The account id of whom it is assigned to; without it as the project does."""
     fields: Annotated[dict[CustomField, Json], Field(max_length=20)] = {}
-    """Fields of your own that the project wants, by their ids, as Jira's API takes them; at most 32 kB, and no secrets."""
+    """Fields of your own that the project wants, by id, as Jira's API takes them; at most 32 kB, and no secrets."""
 
     @model_validator(mode="after")
     def _bounded(self) -> "CreateIssue":
