@@ -174,10 +174,8 @@ async def all_of(work: Sequence[Any]) -> list[Any]:
     """
     results: list[Any] = await asyncio.gather(*work, return_exceptions=True)
     failed = [one for one in results if isinstance(one, BaseException)]
-    for kind in (TransientError, BaseException):
-        for error in failed:
-            if isinstance(error, kind):
-                raise error
+    if failed:
+        raise next((one for one in failed if isinstance(one, TransientError)), failed[0])
     return results
 
 
