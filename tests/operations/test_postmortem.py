@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import pytest
 
@@ -43,7 +43,11 @@ def row(incident: str = "cart-1", **more: object) -> IncidentRow:
     return IncidentRow.model_validate(facts | more)
 
 
-def records(*told: tuple[AuditKind, str, JsonObject]) -> list[StoredRecord]:
+Told: TypeAlias = tuple[AuditKind, str, JsonObject]
+NO_FACTS: JsonObject = {}
+
+
+def records(*told: Told) -> list[StoredRecord]:
     """One record a minute, of the step `fix`."""
     return [
         StoredRecord(
@@ -63,7 +67,11 @@ def records(*told: tuple[AuditKind, str, JsonObject]) -> list[StoredRecord]:
     ]
 
 
-def text(*told: tuple[AuditKind, str, JsonObject], **more: object) -> str:
+def many(kind: AuditKind, number: int) -> list[Told]:
+    return [(kind, "looked", NO_FACTS)] * number
+
+
+def text(*told: Told, **more: object) -> str:
     return Draft(Shown(row(**more), None, records(*told))).markdown(NOW + timedelta(hours=1))
 
 
@@ -71,10 +79,10 @@ def test_times_are_counted_from_when_the_source_says_that_it_began() -> None:
     told = text(
         (AuditKind.ALERT_RECEIVED, "Alert A", {"starts_at": "2026-01-02T02:59:05+00:00", "labels": {"a": "b"}}),
         (AuditKind.PLANNED, "Put cart:1 back", PLAN),
-        (AuditKind.APPROVAL_ASKED, "Waiting", {}),
-        (AuditKind.APPROVED, "Approved by ana", {}),
-        (AuditKind.APPLIED, "Put cart:1 back", {}),
-        (AuditKind.VERIFIED, "errors are gone", {}),
+        (AuditKind.APPROVAL_ASKED, "Waiting", NO_FACTS),
+        (AuditKind.APPROVED, "Approved by ana", NO_FACTS),
+        (AuditKind.APPLIED, "Put cart:1 back", NO_FACTS),
+        (AuditKind.VERIFIED, "errors are gone", NO_FACTS),
     )
     assert "| began, as its source says | 2026-01-02 02:59:05 | 0s |" in told
     assert "| first change made | 2026-01-02 03:09:05 | 10m |" in told
@@ -87,7 +95,13 @@ def test_times_are_counted_from_when_the_source_says_that_it_began() -> None:
 
 def test_a_diagnosis_says_that_nothing_was_to_be_changed_and_a_question_without_answer_that_there_is_none() -> None:
     told = text(
-        (AuditKind.VERIFIED, "fine", {}), (AuditKind.APPROVAL_ASKED, "Waiting", {}), state="open", closed_at=None
+        (AuditKind.VERIFIED, "fine", NO_FACTS),
+        (AuditKind.APPROVAL_ASKED, "Waiting", NO_FACTS),
+        state="open",
+        closed_at=None,
+        (AuditKind.APPROVAL_ASKED, "Waiting", NO_FACTS),
+        state="open",
+        closed_at=None,
     )
     assert "Nothing was to be changed." in told
     assert "effect verified" not in told
@@ -116,10 +130,10 @@ def test_what_others_wrote_makes_no_markdown() -> None:
 
 def test_a_long_story_keeps_its_beginning_and_its_end_and_says_what_is_missing() -> None:
     told = text(
-        (AuditKind.INCIDENT_OPENED, "the beginning", {}),
-        *[(AuditKind.READ, "looked", {})] * 1000,
-        *[(AuditKind.ATTEMPTED, "tried", {})] * MAX_LINES,
-        (AuditKind.INCIDENT_CLOSED, "the end", {}),
+        (AuditKind.INCIDENT_OPENED, "the beginning", NO_FACTS),
+        *many(AuditKind.READ, 1000),
+        *many(AuditKind.ATTEMPTED, MAX_LINES),
+        (AuditKind.INCIDENT_CLOSED, "the end", NO_FACTS),
     )
     assert "the beginning" in told
     assert "the end" in told
