@@ -99,9 +99,6 @@ def test_a_diagnosis_says_that_nothing_was_to_be_changed_and_a_question_without_
         (AuditKind.APPROVAL_ASKED, "Waiting", NO_FACTS),
         state="open",
         closed_at=None,
-        (AuditKind.APPROVAL_ASKED, "Waiting", NO_FACTS),
-        state="open",
-        closed_at=None,
     )
     assert "Nothing was to be changed." in told
     assert "effect verified" not in told
