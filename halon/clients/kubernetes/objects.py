@@ -61,6 +61,7 @@ class Metadata(View):
     deletion_timestamp: datetime | None = None
     labels: Texts = {}
     annotations: Texts = {}
+    finalizers: Annotated[tuple[str, ...], BeforeValidator(_or_empty_list)] = ()
     owner_references: Annotated[tuple[Owner, ...], BeforeValidator(_or_empty_list)] = ()
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster_world import cluster_world, patched, rolled_out
 from node_worlds import NODE_WORLDS
+from pod_worlds import POD_WORLDS
 from workload_worlds import WORKLOADS
 from world import Opening, World
 
@@ -55,4 +56,5 @@ WORLDS: dict[str, Opening] = {
     ),
     **WORKLOADS,
     **NODE_WORLDS,
+    **POD_WORLDS,
 }
