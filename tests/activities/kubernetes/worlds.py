@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cluster_world import cluster_world, patched, rolled_out
+from job_run_worlds import RUN_WORLDS
 from node_worlds import NODE_WORLDS
 from pod_worlds import POD_WORLDS
 from workload_worlds import WORKLOADS
@@ -57,4 +58,5 @@ WORLDS: dict[str, Opening] = {
     **WORKLOADS,
     **NODE_WORLDS,
     **POD_WORLDS,
+    **RUN_WORLDS,
 }
