@@ -6,6 +6,7 @@ boto3 is synchronous, so every call runs in a thread: there are as many as one w
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from halon.clients.aws.failures import Asked, answered, unanswered
@@ -61,6 +62,7 @@ class Account:
         self._session = Session(name, settings)
         self._identity: dict[str, str] = {}
         self._asking = asyncio.Lock()
+        self._next: dict[str, float] = {}
 
     async def call(self, service: str, operation: str, /, *, region: str = "", **params: Any) -> dict[str, Any]:
         """Make one call, one attempt.
@@ -112,6 +114,13 @@ class Account:
             return found
 
         return await self._run(service, operation, region, read)
+
+    async def pace(self, what: str, every: timedelta) -> None:
+        """Wait for a turn, so that calls of this kind from this worker are so far apart, whichever run makes them."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next.get(what, now))
+        self._next[what] = turn + every.total_seconds()
+        await asyncio.sleep(turn - now)
 
     async def identity(self) -> dict[str, str]:
         """Who Halon is here: `account` (12 digits), `arn`, and `partition`, such as `aws`."""
