@@ -129,7 +129,7 @@ async def rights_of_clusters(
                 for place in places(need, wanted):
                     for one in need.names or ("",):
                         asked.add(_Key(need.verb, need.resource, place, one), need)
-        found += await _bounded(asked, lambda asked=asked, name=name: _ask_cluster(asked, kubernetes, name))
+        found += await _bounded(asked, _ask_cluster(asked, kubernetes, name))
     return found + _nowhere("kubernetes", needs, known)
 
 
@@ -143,18 +143,16 @@ async def rights_of_accounts(needs: Sequence[Need], settings: Settings, aws: Aws
             if need.system == "aws" and concerns_account(need, account):
                 for arn in arns(need, account):
                     asked.add(_Key(need.verb, arn), need)
-        found += await _bounded(asked, lambda asked=asked, account=account: _ask_account(asked, aws, account))
+        found += await _bounded(asked, _ask_account(asked, aws, account))
     return found + _nowhere("aws", needs, [one.name for one in accounts])
 
 
-async def _bounded(asked: _Asked, ask: Callable[[], Awaitable[None]]) -> list[Right]:
+async def _bounded(asked: _Asked, asking: Awaitable[None]) -> list[Right]:
     """Ask within the time; what stands in the way is why the rest is not known."""
-    if not asked.needed:
-        return []
     otherwise = f"no answer within {WITHIN:.0f} s"
     try:
         async with asyncio.timeout(WITHIN):
-            await ask()
+            await asking
     except TimeoutError:
         pass  # `otherwise` says so
     except HalonError as error:
@@ -163,6 +161,8 @@ async def _bounded(asked: _Asked, ask: Callable[[], Awaitable[None]]) -> list[Ri
 
 
 async def _ask_cluster(asked: _Asked, kubernetes: KubernetesApi, name: str) -> None:
+    if not asked.needed:
+        return
     api = kubernetes.cluster(name)
 
     async def ask(key: _Key) -> None:
@@ -178,6 +178,8 @@ async def _ask_cluster(asked: _Asked, kubernetes: KubernetesApi, name: str) -> N
 
 
 async def _ask_account(asked: _Asked, aws: AwsApi, settings: AwsAccount) -> None:
+    if not asked.needed:
+        return
     account = aws.account(settings.name)
     who = await principal(account)
     by_arn: dict[str, list[str]] = {}
