@@ -6,6 +6,7 @@ boto3 is synchronous, so every call runs in a thread: there are as many as one w
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from halon.clients.aws.failures import Asked, answered, unanswered
@@ -30,7 +31,7 @@ class AwsApi:
         """Give the account of this name; with an empty name the default one.
 
         Raises:
-            Misconfigured: there is no such account, or no default.
+            Misconfigured: there is no such account, or no default, or another worker's.
         """
         known = self._settings.accounts
         chosen = name or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
@@ -38,6 +39,10 @@ class AwsApi:
             offered = ", ".join(sorted(known)) or "none"
             wanted = f"no account '{chosen}'" if chosen else "no default among several accounts"
             raise Misconfigured(f"halon.yaml has {wanted} under aws.accounts; it names: {offered}")
+        if chosen and known[chosen].worker:
+            raise Misconfigured(
+                f"account {chosen} is reached by its own worker only (`worker` in halon.yaml), not here"
+            )
         if chosen not in self._accounts:
             self._accounts[chosen] = Account(chosen or "default", known.get(chosen, AwsAccount()), self._threads)
         return self._accounts[chosen]
@@ -61,6 +66,7 @@ class Account:
         self._session = Session(name, settings)
         self._identity: dict[str, str] = {}
         self._asking = asyncio.Lock()
+        self._next: dict[str, float] = {}
 
     async def call(self, service: str, operation: str, /, *, region: str = "", **params: Any) -> dict[str, Any]:
         """Make one call, one attempt.
@@ -112,6 +118,13 @@ class Account:
             return found
 
         return await self._run(service, operation, region, read)
+
+    async def pace(self, what: str, every: timedelta) -> None:
+        """Wait for a turn, so that calls of this kind from this worker are so far apart, whichever run makes them."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next.get(what, now))
+        self._next[what] = turn + every.total_seconds()
+        await asyncio.sleep(turn - now)
 
     async def identity(self) -> dict[str, str]:
         """Who Halon is here: `account` (12 digits), `arn`, and `partition`, such as `aws`."""
