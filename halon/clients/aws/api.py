@@ -28,13 +28,13 @@ class AwsApi:
         self._accounts: dict[str, Account] = {}
 
     def account(self, name: str) -> "Account":
-        """Give the account of this name; with an empty name the default one.
+        """Give the account of this name or number; with an empty name the default one.
 
         Raises:
             Misconfigured: there is no such account, or no default, or another worker's.
         """
         known = self._settings.accounts
-        chosen = name or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
+        chosen = self._settings.named(name) or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
         if chosen not in known and not (chosen == "" and not known):
             offered = ", ".join(sorted(known)) or "none"
             wanted = f"no account '{chosen}'" if chosen else "no default among several accounts"
