@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from granting import ACCOUNT, USER, granted_to, install, playbook_of
+from granting import ACCOUNT, USER, install, roles_for
 from world import World
 
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
@@ -32,7 +32,7 @@ Make: TypeAlias = Callable[[Callable[[], Awaitable[None]]], World]
 async def cluster_world(action: str, params: JsonObject, *clients: object) -> AsyncIterator[tuple[DemoCluster, Make]]:
     """Give a cluster to furnish, and what makes the world of it, given how somebody else interferes."""
     async with DemoCluster(timing=FAST) as cluster:
-        await install(cluster, granted_to([playbook_of(action, params)]))
+        await install(cluster, roles_for(action, params))
         token = cluster.add_account(ACCOUNT.namespace, ACCOUNT.name)
         kubeconfig = cluster.kubeconfig_for(token)
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=kubeconfig)}))

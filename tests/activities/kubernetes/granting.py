@@ -1,6 +1,8 @@
 """Service accounts with what `halon permissions` writes for a playbook, and nothing more."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import yaml
@@ -29,6 +31,24 @@ def granted_to(playbooks: Iterable[Playbook], namespace: str = "shop") -> list[A
     """What `halon permissions --format kubernetes -n NAMESPACE` writes for these playbooks."""
     roles = roles_of(needs_of(playbooks, {}, REGISTRY), Wanted(namespaces=(namespace,)))
     return list(yaml.safe_load_all(manifests(roles, ACCOUNT, [])))
+
+
+_installed: ContextVar[list[Any] | None] = ContextVar("installed", default=None)
+
+
+@contextmanager
+def installed(documents: list[Any]) -> Iterator[None]:
+    """Let worlds that are opened within have these roles, whatever they are for."""
+    before = _installed.set(documents)
+    try:
+        yield
+    finally:
+        _installed.reset(before)
+
+
+def roles_for(action: str, params: Mapping[str, Json]) -> list[Any]:
+    """The roles of a world: those that are installed, or else those that are generated for its one call."""
+    return _installed.get() or granted_to([playbook_of(action, params)])
 
 
 async def install(cluster: DemoCluster, documents: Iterable[Any]) -> None:
