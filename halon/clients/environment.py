@@ -21,6 +21,8 @@ from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     """Give the environment of actions; its connections are made when they are used, and closed at the end.
 
+    Clusters and accounts that have a worker of their own are not reached: `targets.reaching` gives that its settings.
+
     `more` are what comes from higher layers, such as the evidence store. Secrets are read when they are used, so a
     missing one is an error of the action that needs it.
     """
@@ -28,7 +30,8 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         name: ClusterConfig(kubeconfig=one.kubeconfig, context=one.context)
         for name, one in settings.kubernetes.clusters.items()
     }
-    kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
+    elsewhere = frozenset(name for name, one in settings.kubernetes.clusters.items() if one.worker)
+    kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or "", elsewhere))
     aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)

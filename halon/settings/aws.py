@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, StringConstraints, model_validator
 
 from halon.settings.credentials import Region
-from halon.settings.section import HttpUrl, Section
+from halon.settings.section import HttpUrl, OwnWorker, Section
 
 MAX_ACCOUNTS = 200
 AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -33,6 +33,8 @@ class AwsAccount(Section):
     """The only regions that actions may reach; without it all."""
     endpoint: HttpUrl | None = None
     """Another address than AWS's own, for every service, such as an emulator's."""
+    worker: OwnWorker = False
+    """`true`: it is reached by a worker of its own and by no other; a name: by one that several targets share."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "AwsAccount":

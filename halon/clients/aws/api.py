@@ -31,7 +31,7 @@ class AwsApi:
         """Give the account of this name or number; with an empty name the default one.
 
         Raises:
-            Misconfigured: there is no such account, or no default.
+            Misconfigured: there is no such account, or no default, or another worker's.
         """
         known = self._settings.accounts
         chosen = self._settings.named(name) or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
@@ -39,6 +39,10 @@ class AwsApi:
             offered = ", ".join(sorted(known)) or "none"
             wanted = f"no account '{chosen}'" if chosen else "no default among several accounts"
             raise Misconfigured(f"halon.yaml has {wanted} under aws.accounts; it names: {offered}")
+        if chosen and known[chosen].worker:
+            raise Misconfigured(
+                f"account {chosen} is reached by its own worker only (`worker` in halon.yaml), not here"
+            )
         if chosen not in self._accounts:
             self._accounts[chosen] = Account(chosen or "default", known.get(chosen, AwsAccount()), self._threads)
         return self._accounts[chosen]
