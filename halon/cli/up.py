@@ -158,7 +158,9 @@ def _proof(source: Source) -> str:
         return f"with the bearer token of {_place(auth.bearer)}"
     if auth.hmac is not None:
         return f"with a signature in {auth.hmac.header}, by the secret of {_place(auth.hmac.secret)}"
-    return "from anybody: authentication is off"
+    if auth.none:
+        return "from anybody: authentication is off"
+    return f"with {auth.ways[0]}, as `gateway.sources` says"
 
 
 def _place(secret: SecretRef) -> str:

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from halon.clients.credentials import Credentials
 from halon.contracts.playbook import Playbook
 from halon.core.grouping import Triggers
-from halon.errors import InvalidInput, PermanentError, TransientError
+from halon.errors import InvalidInput, PermanentError, PermissionDenied, TransientError
 from halon.gateway.auth import Authenticator, authenticator
 from halon.gateway.bodies import Bodies, Contents
 from halon.gateway.dispatch import Dispatcher
@@ -127,7 +127,7 @@ class Webhooks:
             require_json(request, door.media_types)
             with self._memory.share() as share:
                 raw = await read_body(request, self._settings.max_body, self._settings.body_timeout, share)
-                contents = self._contents(door, request, raw)
+                contents = await self._contents(door, request, raw)
                 receipt = await self._taken(source, contents)
         if contents.parsed.rejected and not contents.parsed.alerts:
             detail = "no alert in the body can be taken"
@@ -138,17 +138,20 @@ class Webhooks:
         try:
             return await self._intake.take(source, contents)
         except TransientError as error:
-            headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
+            raise _later(error) from error
         except PermanentError as error:
             raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
 
-    def _contents(self, door: Door, request: Request, raw: bytes) -> Contents:
+    async def _contents(self, door: Door, request: Request, raw: bytes) -> Contents:
         now = self._clock()
-        if not door.auth.accepts(request.headers, raw, now):
-            raise _unauthorized(door.auth)
         try:
+            if not await door.auth.accepts(request.headers, raw, now):
+                raise _unauthorized(door.auth)
             return self._bodies.read(door.source, raw, request.headers, now)
+        except PermissionDenied as error:
+            raise _unauthorized(door.auth, str(error)) from error
+        except TransientError as error:
+            raise _later(error) from error
         except BadJson as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except InvalidInput as error:
@@ -321,9 +324,14 @@ def _door(name: str, settings: Source, credentials: Credentials) -> Door:
     return Door(auth, build_source(name, settings), sender.media_types)
 
 
-def _unauthorized(auth: Authenticator) -> Refusal:
+def _unauthorized(auth: Authenticator, reason: str = "") -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
-        "the sender is not who this source expects: check the credentials on both sides",
+        reason or "the sender is not who this source expects: check the credentials on both sides",
         headers={"WWW-Authenticate": auth.challenge},
     )
+
+
+def _later(error: TransientError) -> Refusal:
+    headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from halon.contracts.base import Duration
+from halon.contracts.base import Duration, is_list
 from halon.settings.credentials import SecretRef
 from halon.settings.section import HeaderName, Section
 
@@ -48,6 +48,21 @@ class Header(Section):
     value: SecretRef
 
 
+MAX_TOPICS = 100
+TopicArn: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]{1,20}){1,3}-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
+    ),
+]
+"""A standard topic; those that keep an order cannot send over HTTPS."""
+
+
+def _as_tuple(value: Any) -> Any:
+    """Take a list for a tuple, also where a check of the whole source came first and its types are strict."""
+    return tuple(value) if is_list(value) else value
+
+
 class Auth(Section):
     """How a source proves who it is: exactly one way. `none: true` switches it off by name.
 
@@ -60,6 +75,8 @@ class Auth(Section):
     signature: SecretRef | None = None
     """The secret of the sender's own signature scheme, which the type of the source knows."""
     hmac: Hmac | None = None
+    topics: Annotated[tuple[TopicArn, ...], Field(max_length=MAX_TOPICS), BeforeValidator(_as_tuple)] = ()
+    """Topics of Amazon SNS, which signs with certificates of its own: anybody's topic would pass if none were named."""
     none: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -71,7 +88,7 @@ class Auth(Section):
     @property
     def ways(self) -> list[str]:
         """The ways that are named."""
-        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+        return [name for name in type(self).model_fields if getattr(self, name) not in (None, ())]
 
 
 Template: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
