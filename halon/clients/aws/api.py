@@ -89,6 +89,30 @@ class Account:
         await self._checked(region)
         return await self._once(service, operation, region, params)
 
+    async def body(self, service: str, operation: str, /, *, region: str = "", most: int, **params: Any) -> bytes:
+        """Make one call and read the body of its answer.
+
+        Args:
+            service: boto3's name of the service.
+            operation: boto3's name of the operation, one whose answer has a `Body`.
+            region: the region; without it the account's.
+            most: bytes; what is longer is an error.
+            params: the operation's own.
+
+        Raises:
+            PermanentError: the body is longer than `most`.
+        """
+        await self._checked(region)
+
+        def read(client: Any) -> bytes:
+            with getattr(client, operation)(**params)["Body"] as body:
+                found = bytes(body.read(most + 1))
+            if len(found) > most:
+                raise PermanentError(f"AWS account {self.name}: {service}:{operation} gives more than {most} bytes")
+            return found
+
+        return await self._run(service, operation, region, read)
+
     async def pages(
         self, service: str, operation: str, key: str, /, *, region: str = "", most: int = MAX_ITEMS, **params: Any
     ) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from batch_worlds import BATCH_WORLDS
 from cluster_world import cluster_world, patched, rolled_out
 from node_worlds import NODE_WORLDS
 from workload_worlds import WORKLOADS
@@ -55,4 +56,5 @@ WORLDS: dict[str, Opening] = {
     ),
     **WORKLOADS,
     **NODE_WORLDS,
+    **BATCH_WORLDS,
 }
