@@ -209,7 +209,7 @@ async def test_a_bulk_transfer_is_stopped_with_its_evidence_kept_first_and_legal
     assert row.outcome == "remediated", row.reason
     looked = [str(one.data.get("action")) for one in told if one.kind is AuditKind.READ]
     first_change = next(one.sequence for one in told if one.kind is AuditKind.ATTEMPTED)
-    trail = [one for one in told if one.kind is AuditKind.READ and one.data.get("action") == "aws.lookup_events"]
+    trail = [one for one in told if one.kind is AuditKind.READ and one.data.get("action") == "aws.collect_evidence"]
     assert len(trail) == 2
     assert all(one.sequence < first_change for one in trail), looked
     made = changed(aws)
