@@ -110,6 +110,21 @@ class UnleashSettings(Service):
     """Which flags may be touched, as `project/environment`."""
 
 
+class FlagDocument(Service):
+    """A document of flags that flagd fetches over HTTP."""
+
+    token: SecretRef | None = None
+    """Bearer token; with `user`, the password."""
+    user: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class FlagdSettings(Section):
+    """Where flagd's flags lie, beside those in Kubernetes."""
+
+    documents: Annotated[dict[Name, FlagDocument], Field(max_length=100)] = {}
+    """Documents that may be changed, by a name for people."""
+
+
 class GitHubSettings(Service):
     """A GitHub."""
 
@@ -216,6 +231,7 @@ class ServiceSettings(Section):
     logs: LogsSettings | None = None
     launchdarkly: LaunchDarklySettings | None = None
     unleash: UnleashSettings | None = None
+    flagd: FlagdSettings = FlagdSettings()
     github: GitHubSettings | None = None
     argocd: ArgoCdSettings | None = None
     gitlab: GitLabSettings | None = None
