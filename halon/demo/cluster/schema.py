@@ -68,10 +68,11 @@ def decode(resource: Resource, value: Json, findings: Findings) -> Json:
 def _fields(model_name: str) -> dict[str, _Field]:
     """Return a model's fields by their names on the wire."""
     model = cast("_Model", getattr(models, model_name))
-    return {
+    known = {**model.model_fields, **{field.alias: field for field in model.model_fields.values() if field.alias}}
+    return {  # what is no name in Python, such as `exec`, the model calls otherwise and has as an alias
         wire: _Field(
             model.openapi_types[attribute],
-            bool(model.model_fields[attribute].is_required()),
+            bool(known[attribute].is_required()),
             (model_name, attribute) in _QUANTITIES,
         )
         for attribute, wire in model.attribute_map.items()
