@@ -1,4 +1,4 @@
-"""A site of two clusters, each with a worker of its own that alone holds its credentials: processes, and a real Temporal."""
+"""A site of two clusters, each with a worker of its own that alone holds its credentials; all of it is processes."""
 
 import asyncio
 import json
