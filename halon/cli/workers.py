@@ -11,7 +11,12 @@ from halon.cli.connections import connected
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, note, say, say_json, styled
+from halon.clients.preflight import Finding, is_wanted
+from halon.clients.presence import Presence
+from halon.clients.targets import carriers_of
 from halon.contracts.base import Contract
+from halon.contracts.routes import Carrier
+from halon.errors import HalonError
 from halon.operations.workers import TargetWorkers, workers_of
 from halon.settings import Settings
 
@@ -53,3 +58,26 @@ def _show(one: TargetWorkers, target: int, queue: int) -> None:
     state = ("missing", "bold red") if one.problem else ("ok     ", "bold green")
     who = f"start one: {one.command}" if one.problem else ", ".join(poller.identity for poller in one.pollers)
     say(Text.assemble(state, "  ", (f"{one.target:<{target}}", "bold"), f"  {one.queue:<{queue}}  ", styled(who)))
+
+
+async def presence_of(settings: Settings, only: Sequence[str]) -> tuple[Finding, ...]:
+    """Say of each worker of a cluster or an account whether it is there, as `halon preflight` shows it."""
+    wanted = {place: one for one in carriers_of(settings) if is_wanted(place := _place(one), only)}
+    if not wanted:
+        return ()
+    try:
+        presence = Presence(await connected(settings))
+        there = {place: await presence.pollers(one.queue) for place, one in wanted.items()}
+    except HalonError as error:
+        return tuple(Finding(setting=place, state="missing", problems=(str(error),)) for place in wanted)
+    return tuple(
+        Finding(setting=place, state="ok", source=f"task queue {one.queue}: {there[place][0].identity}")
+        if there[place]
+        else Finding(setting=place, state="missing", problems=(one.missing,))
+        for place, one in wanted.items()
+    )
+
+
+def _place(carrier: Carrier) -> str:
+    kind, _, name = carrier.target.partition(":")
+    return f"kubernetes.clusters.{name}.worker" if kind == "cluster" else f"aws.accounts.{name}.worker"

@@ -68,8 +68,8 @@ def decode(resource: Resource, value: Json, findings: Findings) -> Json:
 def _fields(model_name: str) -> dict[str, _Field]:
     """Return a model's fields by their names on the wire."""
     model = cast("_Model", getattr(models, model_name))
-    known = {**model.model_fields, **{field.alias: field for field in model.model_fields.values() if field.alias}}
-    return {  # what is no name in Python, such as `exec`, the model calls otherwise and has as an alias
+    known = {about.alias or name: about for name, about in model.model_fields.items()} | model.model_fields
+    return {
         wire: _Field(
             model.openapi_types[attribute],
             bool(known[attribute].is_required()),
