@@ -23,9 +23,10 @@ from halon.settings.aws import AwsAccounts
 from halon.settings.communication import CommunicationSettings, check_communication
 from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
+from halon.settings.jobs import JobName, JobTemplate, check_jobs
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.section import HttpUrl, Name, Section, TimeZone
+from halon.settings.section import HttpUrl, Name, OwnWorker, Section, TimeZone
 from halon.settings.services import ServiceSettings
 from halon.settings.slack import SlackSettings
 from halon.settings.sources import Source
@@ -105,6 +106,8 @@ class Cluster(Section):
 
     kubeconfig: Path | None = None
     context: str | None = None
+    worker: OwnWorker = False
+    """`true`: it is reached by a worker of its own and by no other; a name: by one that several targets share."""
 
 
 class KubernetesSettings(Section):
@@ -112,6 +115,8 @@ class KubernetesSettings(Section):
 
     default: Name | None = None
     clusters: dict[Name, Cluster] = {}
+    jobs: Annotated[dict[JobName, JobTemplate], Field(max_length=50), AfterValidator(check_jobs)] = {}
+    """What `kubernetes.run_job` may start; nothing by default."""
 
     @model_validator(mode="after")
     def _default_exists(self) -> "KubernetesSettings":

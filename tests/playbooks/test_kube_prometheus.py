@@ -22,6 +22,7 @@ from halon.contracts.outcome import Outcome
 from halon.contracts.playbook import Playbook, PlaybookTest
 from halon.core.matching import match
 from halon.core.virtual import START, VirtualRun
+from halon.playbook.actions import ActionSchema
 from halon.playbook.catalogue import load_catalogue
 from halon.playbook.testing import _Bench
 
@@ -143,39 +144,48 @@ class _Overheard(_Bench):
         return super()._result(*given, ran=ran, **more)
 
 
-def _sample(
-    schema: Mapping[str, Any], root: Mapping[str, Any], *, full: bool, hint: str = "", hints: Mapping[str, str]
-) -> Any:
-    """The emptiest or the fullest answer that a schema allows."""
-    while "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
-    if "anyOf" in schema:
-        kinds = [one for one in schema["anyOf"] if (one.get("type") == "null") is not full]
-        return _sample((kinds or schema["anyOf"])[0], root, full=full, hint=hint, hints=hints)
-    if hint in hints:
-        return "2026-01-05T08:00:00Z" if hints[hint] == "timestamp" else "5m" if full else "0s"
-    if "enum" in schema:
-        return schema["enum"][-1 if full else 0]
-    match schema.get("type"):
-        case "object":
-            below = f"{hint}." if hint else ""
-            return {
-                name: _sample(one, root, full=full, hint=below + name, hints=hints)
-                for name, one in schema.get("properties", {}).items()
-            }
-        case "array":
-            items = schema.get("items", {})
-            return [_sample(items, root, full=full, hint=f"{hint}[]", hints=hints)] if full else []
-        case "boolean":
-            return full
-        case "integer":
-            return int(full)
-        case "number":
-            return float(full)
-        case "null":
-            return None
-        case _:
-            return "something" if full else ""
+_SIMPLE: Mapping[str, tuple[Any, Any]] = {
+    "boolean": (False, True),
+    "integer": (0, 1),
+    "number": (0.0, 1.0),
+    "null": (None, None),
+    "string": ("", "something"),
+}
+"""The emptiest and the fullest value of each type."""
+_SPECIAL = {"duration": ("0s", "5m"), "timestamp": ("2026-01-05T08:00:00Z", "2026-01-05T08:00:00Z")}
+
+
+class _Sampler:
+    """Makes the emptiest or the fullest answer that an action may give."""
+
+    def __init__(self, action: ActionSchema, *, full: bool) -> None:
+        self._root: Any = action.output or {}
+        self._hints = action.hints
+        self._full = full
+
+    def answer(self) -> Any:
+        return self._of(self._root, "")
+
+    def _of(self, schema: Mapping[str, Any], place: str) -> Any:
+        while "$ref" in schema:
+            schema = self._root["$defs"][schema["$ref"].rpartition("/")[2]]
+        if "anyOf" in schema:
+            kinds = [one for one in schema["anyOf"] if (one.get("type") == "null") is not self._full]
+            return self._of((kinds or schema["anyOf"])[0], place)
+        if place in self._hints:
+            return _SPECIAL[self._hints[place]][self._full]
+        if "enum" in schema:
+            return schema["enum"][-1 if self._full else 0]
+        return self._composed(schema, place)
+
+    def _composed(self, schema: Mapping[str, Any], place: str) -> Any:
+        kind = schema.get("type", "string")
+        if kind == "array":
+            return [self._of(schema.get("items", {}), f"{place}[]")] if self._full else []
+        if kind == "object":
+            below = f"{place}." if place else ""
+            return {name: self._of(one, below + name) for name, one in schema.get("properties", {}).items()}
+        return _SIMPLE[kind][self._full]
 
 
 def _answer(action: str, how: str) -> Any:
@@ -186,7 +196,7 @@ def _answer(action: str, how: str) -> Any:
         return {"error": "nobody answers here", "kind": "not_found"}
     if how == "nothing is known":
         return {"no_data": True, "samples": [], "count": 0}
-    sample = _sample(schema.output or {}, schema.output or {}, full=how == "everything is full", hints=schema.hints)
+    sample = _Sampler(schema, full=how == "everything is full").answer()
     if action == "prometheus.query" and how == "everything is empty":
         sample["no_data"] = True
     if action == "prometheus.query" and how == "everything is full":

@@ -34,9 +34,17 @@ FAST = Timing(
 CART: dict[str, Any] = {"namespace": "shop", "name": "cart"}
 
 
-def deployment(image: str, *, replicas: int = 2, annotations: dict[str, str] | None = None, **spec: Any) -> Any:
+def deployment(
+    image: str,
+    *,
+    replicas: int = 2,
+    annotations: dict[str, str] | None = None,
+    of_pods: dict[str, str] | None = None,
+    **spec: Any,
+) -> Any:
     container = {"name": "cart", "image": image, "env": [{"name": "DB_PASSWORD", "value": "planted-in-the-template"}]}
-    template = {"metadata": {"labels": {"app": "cart"}}, "spec": {"containers": [container]}}
+    of_each = {"labels": {"app": "cart"}, **({"annotations": of_pods} if of_pods else {})}
+    template = {"metadata": of_each, "spec": {"containers": [container]}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -136,10 +144,14 @@ class Shop:
                 except TransientError:
                     await asyncio.sleep(0.02)
 
-    async def confirmed(self, plan: Plan) -> Settlement:
+    async def settlement(self, plan: Plan) -> Settlement:
+        """Look once whether a plan is in effect."""
         request = ConfirmRequest(plan=plan, incident="i-1", step="s", poll=timedelta(seconds=1))
+        return await self.lifecycle.confirm(request)
+
+    async def confirmed(self, plan: Plan) -> Settlement:
         async with asyncio.timeout(10):
-            while (found := await self.lifecycle.confirm(request)).state == "waiting":  # noqa: ASYNC110  # the cluster's part
+            while (found := await self.settlement(plan)).state == "waiting":  # noqa: ASYNC110  # the cluster's part
                 await asyncio.sleep(0.03)
         return found
 
