@@ -204,12 +204,15 @@ def _answer(action: str, how: str) -> Any:
     return {"output": sample}
 
 
-def _used(value: object) -> set[str]:
-    if isinstance(value, Mapping):
-        mine = {value["uses"]} if isinstance(value.get("uses"), str) else set()
-        return mine.union(*map(_used, value.values()))
+def _used(value: Any) -> set[str]:
+    """Every action that stands anywhere in a part of a playbook."""
+    if isinstance(value, dict):
+        parts: list[Any] = list(value.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # any JSON
+        mine: Any = value.get("uses")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
+        found: set[str] = {mine} if isinstance(mine, str) else set()
+        return found.union(*map(_used, parts))
     if isinstance(value, (list, tuple)):
-        return set().union(*map(_used, value))
+        return set[str]().union(*map(_used, value))  # pyright: ignore[reportUnknownArgumentType]  # any JSON
     return set()
 
 
@@ -231,6 +234,7 @@ def test_none_misleads(how: str) -> None:
         test = _alert(fact, severity, namespace)
         for name in _takers(_as_it_arrives(test, timedelta())):
             ran = _played(CATALOGUE.playbooks[name], test, how)
+            assert ran.result is not None
             outcome, reason = ran.result.outcome, ran.result.reason
             asked = json.dumps([one.event.data for one in ran.told if one.event.kind is AuditKind.READ], default=str)
             honest = outcome in NOT_SUCCESS if how != "everything is full" else outcome is not Outcome.FAILED
