@@ -6,7 +6,7 @@ from typing import Any
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest, is_list, is_object
 from halon.gateway.parsing import Parsed
-from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _securityhub
+from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _ocsf, _securityhub
 from halon.gateway.sources._aws import severity_of
 from halon.gateway.sources._cloudwatch import state_change
 from halon.gateway.sources._reading import (
@@ -37,7 +37,8 @@ def read_events(source: str, events: list[Any], place: str) -> Parsed:
 
 def _findings(event: Any) -> list[Any]:
     """Give the findings of an event; one of which nothing is known where it is an event of another kind."""
-    return _securityhub.findings(event) if is_event(event) and event["detail-type"] in _securityhub.KINDS else [None]
+    several = (*_securityhub.KINDS, *_ocsf.KINDS)
+    return _securityhub.findings(event) if is_event(event) and event["detail-type"] in several else [None]
 
 
 def _read(source: str, item: tuple[Any, Any], where: str) -> Alert | str:
@@ -47,6 +48,8 @@ def _read(source: str, item: tuple[Any, Any], where: str) -> Alert | str:
         raise missing(f"{where}.detail", "an object was expected")
     if kind in _securityhub.KINDS:
         return _securityhub.finding(source, event, finding, where)
+    if kind in _ocsf.KINDS:
+        return _ocsf.finding(source, event, finding, where)
     reader = _cloudtrail.call if kind.endswith(_cloudtrail.SUFFIX) else _READERS.get(kind, _happened)
     return reader(source, event, where)
 

@@ -109,6 +109,16 @@ def test_a_finding_in_kubernetes_names_cluster_and_workload() -> None:
     assert alert.severity == "info"
 
 
+def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
+    labels = only("sequence").labels
+    assert [labels[name] for name in ("resource_type", "bucket_name", "access_key_id", "user_name")] == [
+        "AttackSequence",
+        "shop-orders",
+        "AKIAIOSFODNN7EXAMPLE",
+        "deploy",
+    ]
+
+
 @pytest.mark.parametrize(
     ("score", "severity"),
     [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
@@ -152,6 +162,22 @@ def test_a_control_that_passes_a_workflow_that_is_resolved_and_a_record_that_is_
     assert {alert.status for alert in ended} == {AlertStatus.RESOLVED}
     fired = read("eventbridge", "findings").alerts[0]
     assert (ended[0].episode, ended[0].labels) == (fired.episode, fired.labels)
+
+
+def test_findings_in_the_open_schema_are_read_alike() -> None:
+    (alert,) = read("eventbridge", "ocsf").alerts
+    assert (alert.name, alert.severity) == ("S3 general purpose buckets should block public access", "critical")
+    wanted = ("control", "bucket_name", "account", "product", "resource_type")
+    assert [alert.labels[name] for name in wanted] == [
+        "S3.8",
+        "shop-orders",
+        "210987654321",
+        "Security Hub",
+        "AWS::S3::Bucket",
+    ]
+    ended = read("eventbridge", "ocsf-ended").alerts
+    assert [one.status for one in ended] == [AlertStatus.RESOLVED] * 3
+    assert {one.episode for one in ended} == {alert.episode}
 
 
 def test_an_event_of_aws_health_ends_when_it_is_closed() -> None:
