@@ -29,6 +29,7 @@ from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
 from halon.cli.permissions import permissions
+from halon.cli.postmortem import postmortem
 from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
@@ -93,6 +94,7 @@ app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
 app.command(rich_help_panel=_OPERATING)(incidents.incidents)
 app.command(rich_help_panel=_OPERATING)(show)
+app.command(rich_help_panel=_OPERATING)(postmortem)
 app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)
