@@ -46,6 +46,7 @@ SHARED_FOR_SPEED = (
     "halon.core",
     "workflows.attributes",
     "workflows.desk",
+    "workflows.dispatch",
     "workflows.journal",
     "workflows.runtime",
     "workflows.telling",
@@ -64,6 +65,8 @@ STICKY = timedelta(seconds=4)
 
 A shorter time takes them from a worker that is only busy, which then replays them, and is busier still.
 """
+GRACE = timedelta(seconds=20)
+"""How long actions may take to finish when a worker ends."""
 
 
 def registry() -> Registry:
@@ -105,7 +108,33 @@ def build(  # what a worker is made of
         workflow_runner=workflow_runner(),
         max_concurrent_activities=MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=STICKY,
-        graceful_shutdown_timeout=timedelta(seconds=20),
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def build_for(  # what such a worker is made of
+    client: Client,
+    env: Env,
+    name: str,
+    task_queue: str,
+    settings: Settings,
+    *,
+    actions: Registry | None = None,
+) -> Worker:
+    """The worker `name` of clusters or accounts: it carries out actions on those, and runs no playbooks.
+
+    It asks the guards before each write as the central one does, and so reads the same freezes.
+
+    Raises:
+        Misconfigured: a calendar of freezes or a rule of the policy in `settings` is wrong.
+    """
+    guards = Guards(client, settings.temporal.task_queue, settings)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        activities=action_activities((actions or registry()).reaching(), env, guards, carrier=name),
+        max_concurrent_activities=MAX_ACTIVITIES,
+        graceful_shutdown_timeout=GRACE,
     )
 
 

@@ -161,6 +161,7 @@ class Incident:
                 playbook=given.playbook,
                 library=given.library,
                 effects=given.effects,
+                routes=given.routes,
                 alerts=self._members.alerts[:MAX_RUN_ALERTS],
                 inputs=given.inputs,
                 dry_run=given.dry_run,

@@ -56,7 +56,12 @@ class Remediation:
         self._journal = Journal(spec.incident, spec.opening)
         self._news = Newsroom(spec.coordination, self._journal)
         self._runtime = TemporalRuntime(
-            spec.incident, spec.playbook.metadata.name, self._desk, on_event=self._tell, on_change=self._show
+            spec.incident,
+            spec.playbook.metadata.name,
+            self._desk,
+            routes=spec.routes,
+            on_event=self._tell,
+            on_change=self._show,
         )
         self._story: deque[str] = deque(maxlen=MAX_STORY)
         self._result: RunResult | None = None

@@ -1,15 +1,12 @@
 """The interpreter's world, as Temporal gives it: activities, timers, decisions, records to the journal."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
-from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+from temporalio.exceptions import ActivityError, FailureError
 
 from halon.contracts.activity import ApplyRequest, ConfirmRequest, PlanRequest, ReadRequest
 from halon.contracts.audit import AuditKind
@@ -30,16 +27,14 @@ from halon.contracts.ledger import (
 )
 from halon.contracts.people import ELECTORATE, Electorate, ElectorateRequest
 from halon.contracts.plan import ActionCall, Applied, Plan, ReadResult, Settlement
+from halon.contracts.routes import Routes
 from halon.contracts.steps import Approve
 from halon.core.gates import decision_facts
 from halon.core.length import Length
 from halon.core.runtime import APPLY_WITHIN, READ_WITHIN, UNSENT, ActionFailed, Event, Gate
 from workflows.desk import Desk
+from workflows.dispatch import ATTEMPT, RETRY, Dispatch, Errand, asked
 
-ATTEMPT = timedelta(seconds=60)
-"""Bound on one attempt of an activity."""
-HEARTBEAT = timedelta(seconds=8)
-"""An attempt whose worker is silent for so long is given to another worker."""
 POLL = timedelta(milliseconds=500)
 ADMIT_WITHIN = timedelta(seconds=60)
 """Bound on asking the guards; guards that do not answer refuse."""
@@ -48,8 +43,6 @@ ELECTORATE_WITHIN = timedelta(seconds=60)
 RELEASE_WITHIN = timedelta(minutes=30)
 """How long a run tries to give back to a ledger that is not there."""
 CLEARANCE_POLL = timedelta(seconds=1)
-
-_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=15))
 
 T = TypeVar("T")
 
@@ -63,11 +56,13 @@ class TemporalRuntime:
         playbook: str,
         desk: Desk,
         *,
+        routes: Routes,
         on_event: Callable[[Event], None],
         on_change: Callable[[], None],
     ) -> None:
         self._incident = incident
         self._desk = desk
+        self._dispatch = Dispatch(routes)
         self._on_event = on_event
         self._on_change = on_change
         self._permit = Permit(holder=self.holder, playbook=playbook)
@@ -102,7 +97,7 @@ class TemporalRuntime:
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Ask through an activity that stays in the worker: the answer is the same however often it asks."""
         granted_before, self._granted = self._granted, True
-        admission = await _asked(ADMIT, request, Admission, ADMIT_WITHIN)
+        admission = await asked(ADMIT, request, Admission, ADMIT_WITHIN)
         self._granted = granted_before or bool(admission.reserved)
         fence = (admission.fence,) if admission.fence and admission.fence not in self._permit.fences else ()
         changed: dict[str, Any] = {"fences": (*self._permit.fences, *fence)}
@@ -116,7 +111,7 @@ class TemporalRuntime:
     async def clearance(self, plan: Plan, step: str, within: timedelta) -> None:
         """Run the activity that asks again and again; the server does the waiting."""
         request = ClearanceRequest(permit=self._permit, target=plan.target, poll=CLEARANCE_POLL)
-        await self._run(CLEARANCE, request, bool, within, f"{step}: held by a pause")
+        await self._run(Errand(CLEARANCE, request, within, f"{step}: held by a pause"), bool)
 
     async def release(self, report: Release) -> None:
         """Signal the ledger. One that was stopped by force is started again, so that a lock that is kept stays kept."""
@@ -131,19 +126,20 @@ class TemporalRuntime:
                     report,
                     schedule_to_close_timeout=RELEASE_WITHIN,
                     start_to_close_timeout=ATTEMPT,
-                    retry_policy=_RETRY,
+                    retry_policy=RETRY,
                     summary="give back to the guards",
                 )
 
     async def read(self, call: ActionCall, step: str, within: timedelta | None) -> ReadResult:
         """Run the activity that is named like the action."""
         request = ReadRequest(call=call, incident=self._incident, step=step)
-        return await self._run(call.action, request, ReadResult, within or READ_WITHIN, step)
+        return await self._run(Errand(call.action, request, within or READ_WITHIN, step, call), ReadResult)
 
     async def plan(self, call: ActionCall, step: str, undoing: Plan | None) -> Plan:
         """Run `<action>.plan`."""
         request = PlanRequest(call=call, incident=self._incident, step=step, now=workflow.now(), undoing=undoing)
-        return await self._run(f"{call.action}.plan", request, Plan, READ_WITHIN, step)
+        patient = undoing is not None
+        return await self._run(Errand(f"{call.action}.plan", request, READ_WITHIN, step, call, patient), Plan)
 
     async def apply(self, plan: Plan, step: str, key: str, *, undoing: bool = False) -> Applied:
         """Run `<action>.apply`, again and again with the same key until it answers."""
@@ -152,8 +148,10 @@ class TemporalRuntime:
             plan=plan, key=key, incident=self._incident, step=step, now=workflow.now(), permit=permit
         )
         try:
-            within = plan.apply_within or APPLY_WITHIN
-            return await self._run(f"{plan.action}.apply", request, Applied, within, f"{step}: {plan.summary}")
+            within, summary = plan.apply_within or APPLY_WITHIN, f"{step}: {plan.summary}"
+            return await self._run(
+                Errand(f"{plan.action}.apply", request, within, summary, _call(plan), patient=undoing), Applied
+            )
         except ActionFailed as failure:
             unknown = failure.kind not in UNSENT
             raise ActionFailed(failure.reason, kind=failure.kind, unknown_effect=unknown) from failure
@@ -162,7 +160,9 @@ class TemporalRuntime:
         """Run `<action>.confirm`, which the server repeats until the effect is there."""
         request = ConfirmRequest(plan=plan, incident=self._incident, step=step, poll=POLL)
         try:
-            return await self._run(f"{plan.action}.confirm", request, Settlement, within, step)
+            return await self._run(
+                Errand(f"{plan.action}.confirm", request, within, step, _call(plan), patient=True), Settlement
+            )
         except ActionFailed as failure:
             if failure.kind in {"waiting", "timeout"}:
                 return Settlement(state="waiting", reason=failure.reason)
@@ -172,7 +172,7 @@ class TemporalRuntime:
         """Ask the worker, which knows the people and their schedules. Runs from before there were any ask anyone."""
         if not workflow.patched("electorates"):
             return Electorate(anyone=True)
-        return await _asked(ELECTORATE, request, Electorate, ELECTORATE_WITHIN)
+        return await asked(ELECTORATE, request, Electorate, ELECTORATE_WITHIN)
 
     async def widen(self, gate: Gate) -> None:
         """Exchange the question on the desk, and show it."""
@@ -209,55 +209,13 @@ class TemporalRuntime:
         """Hand the event to the workflow, which keeps the story and the journal."""
         self._on_event(event)
 
-    async def _run(self, name: str, request: Any, answer: type[T], within: timedelta, summary: str) -> T:
+    async def _run(self, errand: Errand, answer: type[T]) -> T:
         info = workflow.info()
         too_long = self._length.exhausted(info.get_current_history_length(), info.get_current_history_size())
         if too_long:
             raise ActionFailed(too_long, kind="invalid_input")  # nothing was sent
-        try:
-            found: T = await workflow.execute_activity(
-                name,
-                request,
-                result_type=answer,
-                schedule_to_close_timeout=within,
-                start_to_close_timeout=min(ATTEMPT, within),
-                heartbeat_timeout=HEARTBEAT,
-                retry_policy=_RETRY,
-                summary=summary[:200],
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from error
-            raise _failed(error) from error
-        return found
+        return await self._dispatch.run(errand, answer)
 
 
-async def _asked(name: str, request: Any, answer: type[T], within: timedelta) -> T:
-    """Ask the worker itself, by an activity that stays in it."""
-    try:
-        found: T = await workflow.execute_local_activity(
-            name,
-            request,
-            result_type=answer,
-            schedule_to_close_timeout=within,
-            start_to_close_timeout=within,
-            retry_policy=_RETRY,
-        )
-    except ActivityError as error:
-        if is_cancelled_exception(error):
-            raise asyncio.CancelledError from error
-        raise _failed(error) from error
-    return found
-
-
-def _failed(error: ActivityError) -> ActionFailed:
-    """Translate Temporal's failure; the last attempt's own words are worth more than 'timed out'."""
-    cause: BaseException | None = error.cause
-    late = isinstance(cause, TemporalTimeoutError)
-    if isinstance(cause, TemporalTimeoutError) and isinstance(cause.cause, ApplicationError):
-        cause = cause.cause
-    if isinstance(cause, ApplicationError):
-        return ActionFailed(cause.message, kind=cause.type or "failed")
-    if late:
-        return ActionFailed("no worker answered in time", kind="timeout")
-    return ActionFailed(str(cause or error), kind="failed")
+def _call(plan: Plan) -> ActionCall:
+    return ActionCall(action=plan.action, params=plan.params)

@@ -5,12 +5,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
+from pydantic import Field, StringConstraints, model_validator
+
+from activities.aws._account import AccountName, Region
 from activities.aws._answers import inner, listed
 from halon.clients.aws.api import Account
-from halon.contracts.base import is_object
-from halon.errors import TransientError
+from halon.contracts.base import Duration, is_object
+from halon.errors import InvalidInput, TransientError
+from halon.kit.action import Action, Permission
 from halon.redaction import cut_text
 
 Attribute: TypeAlias = Literal[
@@ -19,6 +23,7 @@ Attribute: TypeAlias = Literal[
 KEPT = timedelta(days=90)
 """How long CloudTrail's event history reaches back."""
 MAX_PAGES = 20
+LOOK_UP = Permission("aws", ("cloudtrail:LookupEvents",), "*", "to ask; CloudTrail knows no narrower right")
 _PAGE = 50
 _EVERY = timedelta(seconds=0.5)
 """LookupEvents takes two calls a second, of an account in a region (quotas of CloudTrail)."""
@@ -28,6 +33,8 @@ _MAX_PAUSE = timedelta(seconds=5)
 _MAX_DOCUMENT = 256 * 1024
 """Characters of one event's record, CloudTrail's own bound."""
 _MAX_TEXT = 300
+_GRACE = timedelta(hours=1)
+"""An alert that asks for all of it is handled a while after it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,48 @@ class Found:
     events: tuple[dict[str, Any], ...]
     complete: bool
     """False when there are more than were asked for."""
+
+
+class TrailQuery(Action):
+    """Which events, as a playbook says it."""
+
+    attribute: Attribute
+    """By what; CloudTrail takes one attribute."""
+    value: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    """Its value, as CloudTrail writes it: `false` for `ReadOnly`, `ConsoleLogin` for `EventName`."""
+    since: Duration = timedelta(hours=1)
+    """How far back from `until`, at most 90 days."""
+    until: Annotated[
+        str,
+        StringConstraints(max_length=40, pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$"),
+    ] = ""
+    """The end, RFC 3339; without it, now."""
+    pages: Annotated[int, Field(ge=1, le=MAX_PAGES)] = 4
+    """How much is read at most, in pages of 50 events."""
+    account: AccountName = ""
+    """An account of halon.yaml; without it, the default one."""
+    region: Region = ""
+    """The region; without it, the account's."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "TrailQuery":
+        if self.until:
+            datetime.fromisoformat(self.until)
+        if not timedelta() < self.since <= KEPT:
+            raise ValueError(f"since: more than nothing, and at most {KEPT.days}d")
+        return self
+
+    def asked(self, now: datetime) -> Asked:
+        """Say which events that are.
+
+        Raises:
+            InvalidInput: CloudTrail has no events of that time.
+        """
+        end = min(datetime.fromisoformat(self.until), now) if self.until else now
+        start = end - self.since
+        if start < now - KEPT - _GRACE:
+            raise InvalidInput(f"CloudTrail keeps {KEPT.days} days, and {start.isoformat()} is before them")
+        return Asked(self.attribute, self.value, start, end, self.pages)
 
 
 async def look_up(account: Account, region: str, asked: Asked) -> Found:

@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
-from pydantic import Field, StringConstraints, model_validator
-
-from activities.aws._account import AccountName, Region, account_of, target
+from activities.aws._account import account_of, target
 from activities.aws._answers import inner, listed
-from activities.aws._trail import KEPT, MAX_PAGES, Asked, Attribute, look_up, record, text, user
-from halon.contracts.base import Duration, JsonObject
-from halon.errors import InvalidInput
+from activities.aws._trail import LOOK_UP, TrailQuery, look_up, record, text, user
+from halon.contracts.base import JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 
@@ -64,7 +61,7 @@ class Events(Output):
     """True when there are none; a verification then waits. CloudTrail tells of an event some minutes after it."""
 
 
-class LookupEvents(Read[Events]):
+class LookupEvents(TrailQuery, Read[Events]):
     """Look up events in CloudTrail's history of management events, by one attribute, within the last 90 days.
 
     It has what changed or read the configuration of an account, and not what was read out of a bucket or a queue.
@@ -74,9 +71,7 @@ class LookupEvents(Read[Events]):
     Errors: a time range that CloudTrail does not have is `invalid_input`.
     """
 
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission("aws", ("cloudtrail:LookupEvents",), "*", "to ask; CloudTrail knows no narrower right"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (LOOK_UP,)
     example: ClassVar[JsonObject] = {
         "attribute": "AccessKeyId",
         "value": "AKIAIOSFODNN7EXAMPLE",
@@ -85,33 +80,8 @@ class LookupEvents(Read[Events]):
         "region": "us-east-1",
     }
 
-    attribute: Attribute
-    """By what; CloudTrail takes one attribute."""
-    value: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-    """Its value, as CloudTrail writes it: `false` for `ReadOnly`, `ConsoleLogin` for `EventName`."""
-    since: Duration = timedelta(hours=1)
-    """How far back from `until`, at most 90 days."""
-    until: Annotated[
-        str,
-        StringConstraints(max_length=40, pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$"),
-    ] = ""
-    """The end, RFC 3339; without it, now."""
     changes_only: bool = False
     """Leave out what only reads."""
-    pages: Annotated[int, Field(ge=1, le=MAX_PAGES)] = 4
-    """How much is read at most, in pages of 50 events."""
-    account: AccountName = ""
-    """An account of halon.yaml; without it, the default one."""
-    region: Region = ""
-    """The region; without it, the account's."""
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "LookupEvents":
-        if self.until:
-            datetime.fromisoformat(self.until)
-        if not timedelta() < self.since <= KEPT:
-            raise ValueError(f"since: more than nothing, and at most {KEPT.days}d")
-        return self
 
     def target(self) -> str:
         """Name what is asked."""
@@ -123,13 +93,7 @@ class LookupEvents(Read[Events]):
         Raises:
             InvalidInput: CloudTrail has no events of that time.
         """
-        now = env.now()
-        end = min(datetime.fromisoformat(self.until), now) if self.until else now
-        if end - self.since < now - KEPT - timedelta(minutes=1):
-            raise InvalidInput(
-                f"CloudTrail keeps {KEPT.days} days, and {(end - self.since).isoformat()} is before them"
-            )
-        asked = Asked(self.attribute, self.value, end - self.since, end, self.pages)
+        asked = self.asked(env.now())
         found = await look_up(account_of(env, self.account), self.region, asked)
         every = [_event(one) for one in found.events]
         events = sorted((one for one in every if not (self.changes_only and one.read_only)), key=_newest_first)

@@ -2,16 +2,26 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from activities.aws._account import AccountName, Region, account_of, target
-from activities.aws._lambda import FUNCTION, LOOK, MARK, Function, FunctionName, look
+from activities.aws._account import AccountName, Region, target
+from activities.aws._lambda import (
+    FUNCTION,
+    LOOK,
+    LOOK_AT_PROVISIONED,
+    MARK,
+    Function,
+    FunctionName,
+    Qualifier,
+    Warm,
+    look,
+    provisioned,
+)
 from activities.aws._scalable import LOOK_FOR_SCALERS, Scaler, scaler_of
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement
-from halon.errors import NotFound
 from halon.kit.action import Change, Nothing, Permission, Proposal, Refusal, State
 from halon.kit.env import Env
 
@@ -19,14 +29,10 @@ MAX_INSTANCES = 10_000
 
 
 class Provisioned(State):
-    """What is kept warm of one alias or version."""
+    """What is kept warm of one alias or version, and who else sets it."""
 
     function: Function
-    wanted: int
-    available: int
-    status: str
-    """AWS's own word: IN_PROGRESS, READY, FAILED; empty when nothing is provisioned."""
-    trouble: str
+    warm: Warm
     scaler: Scaler | None
 
 
@@ -40,9 +46,7 @@ class SetProvisionedConcurrency(Change[Provisioned]):
 
     permissions: ClassVar[tuple[Permission, ...]] = (
         LOOK,
-        Permission(
-            "aws", ("lambda:GetProvisionedConcurrencyConfig",), f"{FUNCTION}:{{qualifier}}", "to see what is there"
-        ),
+        LOOK_AT_PROVISIONED,
         LOOK_FOR_SCALERS,
         MARK,
         Permission(
@@ -56,7 +60,7 @@ class SetProvisionedConcurrency(Change[Provisioned]):
 
     function: FunctionName
     """The function's name."""
-    qualifier: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
+    qualifier: Qualifier
     """The alias, or the number of a published version; AWS provisions nothing for `$LATEST`."""
     concurrency: Annotated[int, Field(ge=0, le=MAX_INSTANCES)]
     """How many instances, at most 10,000; 0 takes the setting away."""
@@ -72,53 +76,32 @@ class SetProvisionedConcurrency(Change[Provisioned]):
     async def observe(self, env: Env) -> Provisioned:
         """Look at what is provisioned, and for a scaler."""
         resource = f"function:{self.function}:{self.qualifier}"
-        function, config, scaler = await asyncio.gather(
+        function, warm, scaler = await asyncio.gather(
             look(env, self.account, self.region, self.function),
-            self._config(env),
+            provisioned(env, self.account, self.region, self.function, self.qualifier),
             scaler_of(env, (self.account, self.region), "lambda", resource, "lambda:function:ProvisionedConcurrency"),
         )
-        return Provisioned(
-            function=function,
-            wanted=int(config.get("RequestedProvisionedConcurrentExecutions", 0)),
-            available=int(config.get("AvailableProvisionedConcurrentExecutions", 0)),
-            status=str(config.get("Status", "")),
-            trouble=str(config.get("StatusReason", ""))[:500],
-            scaler=scaler,
-        )
-
-    async def _config(self, env: Env) -> dict[str, Any]:
-        try:
-            return await account_of(env, self.account).call(
-                "lambda",
-                "get_provisioned_concurrency_config",
-                region=self.region,
-                FunctionName=self.function,
-                Qualifier=self.qualifier,
-            )
-        except NotFound as error:
-            if getattr(error, "code", "") != "ProvisionedConcurrencyConfigNotFoundException":
-                raise
-            return {}
+        return Provisioned(function=function, warm=warm, scaler=scaler)
 
     def plan(self, state: Provisioned, now: datetime) -> Proposal | Nothing | Refusal:
         """Compare, and ask the scaler."""
-        if state.wanted == self.concurrency:
-            return Nothing(f"{self._title} keeps {state.wanted} instances warm already")
+        if state.warm.wanted == self.concurrency:
+            return Nothing(f"{self._title} keeps {state.warm.wanted} instances warm already")
         objection = state.scaler.objection(f"what {self._title} keeps warm") if state.scaler else ""
         if objection:
             return Refusal(objection)
         notes = ["kept instances cost money, used or not, until this is taken back"] if self.concurrency else []
         return Proposal(
-            summary=f"Keep {self.concurrency} instances of {self._title} warm, instead of {state.wanted}",
-            before={"concurrency": state.wanted},
+            summary=f"Keep {self.concurrency} instances of {self._title} warm, instead of {state.warm.wanted}",
+            before={"concurrency": state.warm.wanted},
             after={"concurrency": self.concurrency},
-            rows=[Row(field="provisioned concurrency", before=state.wanted, after=self.concurrency)],
+            rows=[Row(field="provisioned concurrency", before=state.warm.wanted, after=self.concurrency)],
             notes=notes,
         )
 
     def owned(self, state: Provisioned) -> JsonObject:
         """The number that is asked for."""
-        return {"concurrency": state.wanted}
+        return {"concurrency": state.warm.wanted}
 
     def mark(self, state: Provisioned) -> str:
         """The key of the last change to this alias or version."""
@@ -141,14 +124,15 @@ class SetProvisionedConcurrency(Change[Provisioned]):
     def settled(self, state: Provisioned, after: JsonObject) -> Settlement:
         """Whether so many instances are ready."""
         if self.owned(state) != after:
-            return Settlement(state="broken", reason=f"somebody set the number to {state.wanted} meanwhile")
-        if not state.wanted:
+            return Settlement(state="broken", reason=f"somebody set the number to {state.warm.wanted} meanwhile")
+        if not state.warm.wanted:
             return Settlement(state="settled", reason="nothing is kept warm any more")
-        if state.status == "FAILED":
-            return Settlement(state="broken", reason=f"AWS could not provision them: {state.trouble or 'no reason'}")
-        reason = f"{state.available} of {state.wanted} instances are ready"
-        ready = state.status == "READY" and state.available >= state.wanted
-        return Settlement(state="settled" if ready else "waiting", reason=reason)
+        if state.warm.status == "FAILED":
+            return Settlement(
+                state="broken", reason=f"AWS could not provision them: {state.warm.trouble or 'no reason'}"
+            )
+        reason = f"{state.warm.available} of {state.warm.wanted} instances are ready"
+        return Settlement(state="settled" if state.warm.ready else "waiting", reason=reason)
 
     def undo(self, before: JsonObject, after: JsonObject) -> "SetProvisionedConcurrency":
         """Set the number that was there."""

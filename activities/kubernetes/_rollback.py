@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from activities.kubernetes._templated import Templated, template_digest
 from activities.kubernetes._workload import OfTemplate
-from halon.clients.kubernetes.rollout import Revision, differences, previous
+from halon.clients.kubernetes.rollout import Revision, differences, previous, unsafe
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row
 from halon.errors import NotFound
@@ -24,6 +24,9 @@ class Rollback(OfTemplate):
     from the current one by more than a restart, or rather the last such one that still serves."""
     to_template: Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]*$")] = ""
     """Instead of a number: the digest of the pod template, as in a plan. An undo names its goal so."""
+    even_if_unsafe: bool = False
+    """Go back although a revision since then says of itself, by the annotation `halon.dev/rollback: unsafe`, that it
+    cannot be, such as one that has migrated a schema."""
 
     def plan(self, state: Templated, now: datetime) -> Proposal | Nothing | Refusal:
         """Choose the revision and show what differs.
@@ -36,8 +39,9 @@ class Rollback(OfTemplate):
             return chosen
         if chosen.name == current.name:
             return Nothing(f"{state.title} runs revision {chosen.number} already")
-        if state.objection:
-            return Refusal(state.objection)
+        objection = state.objection or self._unsafe(state, chosen)
+        if objection:
+            return Refusal(objection)
         images = ", ".join(sorted(chosen.images.values()))
         return Proposal(
             summary=f"Roll back {state.title} to revision {chosen.number} ({images})",
@@ -46,6 +50,11 @@ class Rollback(OfTemplate):
             rows=_rows(current, chosen),
             notes=state.notes,
         )
+
+    def _unsafe(self, state: Templated, chosen: Revision) -> str:
+        """Why it must not go back; empty when it may. An undo may always."""
+        why = "" if self.to_template or self.even_if_unsafe else unsafe(state.revisions, chosen)
+        return f"{why}: repair forward, or have its owner say that it may be (`even_if_unsafe`)" if why else ""
 
     def _choose(self, state: Templated) -> Revision | Nothing | Refusal:
         known = state.revisions

@@ -6,7 +6,7 @@ from typing import ClassVar
 from activities.kubernetes._deployment import LOOK, Workload, look
 from activities.kubernetes._object import ClusterName, Name, Namespace, target
 from halon.clients.kubernetes.ownership import managers
-from halon.clients.kubernetes.rollout import Revision, previous, rolled_out_at
+from halon.clients.kubernetes.rollout import Revision, previous, rolled_out_at, unsafe
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
@@ -39,6 +39,9 @@ class RolloutHistory(Output):
     Null when there is none, and when it was rolled back already."""
     reason: str
     """Why there is no previous one; empty when there is."""
+    unsafe: str
+    """Why it cannot be rolled back, by the annotation `halon.dev/rollback: unsafe` of the current revision's template;
+    empty when it does not say so."""
     rolled_back: bool
     """The current template ran earlier already: the Deployment was taken back, and nothing came since."""
     selector: str
@@ -80,6 +83,7 @@ class GetRolloutHistory(Read[RolloutHistory]):
             age=_age(found, env.now()),
             previous=before.revision.number if before.revision else None,
             reason=before.reason,
+            unsafe=unsafe(found.revisions, before.revision) if before.revision else "",
             rolled_back=before.returned,
             selector=str(found.deployment.spec.selector),
             images=now.images if now else {},

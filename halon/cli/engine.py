@@ -21,6 +21,7 @@ import structlog
 from halon.cli.setup import SetupReport, prepare
 from halon.clients.embedded import NAMESPACE, EmbeddedTemporal, must_be_free
 from halon.clients.guarded import Ended, Guarded
+from halon.clients.targets import ALL
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.codec import CODEC_PATH
 from halon.settings import Settings
@@ -176,7 +177,8 @@ async def running(settings: Settings, config: Path | None, *, json: bool, logs: 
 
 def _starter(name: str, config: Path | None, *, json: bool, log: IO[bytes] | None) -> Callable[[], Awaitable[Guarded]]:
     options = ["--config", str(config)] if config else []
-    command = [sys.executable, "-P", "-m", "halon.cli", *options, name, *(["--json"] if json else [])]
+    every = ["--for", ALL] if name == "worker" else []  # no cluster or account waits for a worker of its own
+    command = [sys.executable, "-P", "-m", "halon.cli", *options, name, *every, *(["--json"] if json else [])]
 
     async def start() -> Guarded:
         return await Guarded.start(command, log=log)

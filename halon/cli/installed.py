@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halon.clients.targets import routes_of
 from halon.clients.telling import communication_of
+from halon.core.library import Arrangements
 from halon.kit.registry import Registry
 from halon.operations.runs import Repertoire
 from halon.playbook.actions import ActionSchemas
@@ -51,8 +53,17 @@ def repertoire_of(installed: Installation, settings: Settings) -> Repertoire:
     """
     catalogue = installed.catalogue
     return Repertoire(
-        catalogue.playbooks, installed.registry.effects, bool(catalogue.problems), communication_of(settings)
+        catalogue.playbooks, installed.registry.effects, bool(catalogue.problems), arrangements_of(installed, settings)
     )
+
+
+def arrangements_of(installed: Installation, settings: Settings) -> Arrangements:
+    """Give what incidents carry with them from the settings of now.
+
+    Raises:
+        Misconfigured: whom to tell is wrong.
+    """
+    return Arrangements(communication_of(settings), routes_of(settings, installed.registry))
 
 
 def registered() -> Registry:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache, partial
@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 import worker
 from halon.cli.connections import connected, temporal_config
-from halon.cli.installed import Installation, installation, repertoire_of
+from halon.cli.installed import Installation, arrangements_of, installation, repertoire_of
 from halon.clients.calendars import Freezes
 from halon.clients.credentials import Credentials
 from halon.clients.environment import open_env
@@ -23,7 +23,7 @@ from halon.clients.ledger import LedgerClient
 from halon.clients.preflight import inspect
 from halon.clients.roster import Roster, roster_of
 from halon.clients.seals import sealer
-from halon.clients.telling import communication_of
+from halon.clients.targets import carried, reaching
 from halon.clients.temporal import connect_later, missing_search_attributes
 from halon.errors import Misconfigured, TransientError
 from halon.gateway.api.app import install
@@ -36,6 +36,7 @@ from halon.gateway.identity import Identity, operator_of
 from halon.gateway.links import add_links
 from halon.gateway.serve import server
 from halon.gateway.slack import add_slack
+from halon.kit.env import Env
 from halon.operations.denials import Guard
 from halon.operations.rights import Rights
 from halon.playbook.catalogue import Catalogue
@@ -53,34 +54,47 @@ _OF_ACTIONS = ("prometheus", "notify", "kubernetes", "groups")
 log = structlog.get_logger(__name__)
 
 
-async def serve_worker(settings: Settings) -> None:
-    """Run a worker until a signal comes.
+async def serve_worker(settings: Settings, chosen: Sequence[str] = ()) -> None:
+    """Run a worker until a signal comes: a central one, or that of the `chosen` clusters and accounts.
 
     Raises:
-        Misconfigured: it could not work: credentials, the store, an action's file, the port of the metrics.
+        Misconfigured: it could not work: credentials, the store, an action's file, the port of the metrics; or one of
+            the chosen has no worker of its own.
         TransientError: the store does not answer.
     """
+    wanted = carried(settings, chosen)
+    settings = reaching(settings, wanted)
     with _stopping() as stop, _telemetry("worker", settings) as telemetry:
         if settings.telemetry.metrics_port is not None:
             host = settings.telemetry.metrics_host
             port = telemetry.serve_metrics(host, settings.telemetry.metrics_port)
             log.info("metrics.listening", address=f"{host}:{port}")
-        async with open_store(settings) as store, open_env(settings, EvidenceDirectory(settings.evidence_dir)) as env:
+        async with contextlib.AsyncExitStack() as ends:
+            store = await ends.enter_async_context(open_store(settings)) if wanted.central else None
+            env = await ends.enter_async_context(open_env(settings, EvidenceDirectory(settings.evidence_dir)))
             client = await _reached(settings, telemetry, stop)
             if client is None:
                 return
-            await _look_at_search_attributes(client)
-            queue = settings.temporal.task_queue
-            async with (
-                keeping(store, settings),
-                worker.build(client, store, env, task_queue=queue, settings=settings),
-            ):
-                log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
-                looking = asyncio.create_task(_look_at_credentials(settings))
-                await stop.wait()
-                looking.cancel()
-                log.info("worker.stopping")
+            if store is not None:
+                await _begin_central(settings, client, store, env, ends)
+            for name, queue in wanted.queues.items():
+                await ends.enter_async_context(worker.build_for(client, env, name, queue, settings))
+                log.info("worker.started", temporal=settings.temporal.address, task_queue=queue, worker=name)
+            looking = asyncio.create_task(_look_at_credentials(settings))
+            await stop.wait()
+            looking.cancel()
+            log.info("worker.stopping")
     log.info("worker.stopped")
+
+
+async def _begin_central(
+    settings: Settings, client: Client, store: Store, env: Env, ends: contextlib.AsyncExitStack
+) -> None:
+    await _look_at_search_attributes(client)
+    queue = settings.temporal.task_queue
+    await ends.enter_async_context(keeping(store, settings))
+    await ends.enter_async_context(worker.build(client, store, env, task_queue=queue, settings=settings))
+    log.info("worker.started", temporal=settings.temporal.address, task_queue=queue)
 
 
 async def serve_gateway(settings: Settings) -> None:
@@ -103,7 +117,7 @@ async def serve_gateway(settings: Settings) -> None:
                 installed.catalogue.playbooks,
                 installed.registry.effects,
                 settings.gateway.dispatch_timeout,
-                communication=communication_of(settings),
+                arrangements=arrangements_of(installed, settings),
             )
             app = create_app(settings, installed.catalogue.playbooks, dispatcher, store, telemetry)
             parts = _api(settings, installed, store, client, roster)

@@ -12,17 +12,33 @@ from halon.settings import Settings
 Json = Annotated[bool, flag("--json", help="Write the log as JSON, one line an event.")]
 
 
-def run_worker(context: typer.Context, *, json: Json = False) -> None:
+For = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--for",
+        metavar="TARGET",
+        help="Be the worker of cluster:NAME or account:NAME, or the shared worker:NAME; may be given often. "
+        "`all`: the central worker and every other in one process.",
+    ),
+]
+
+
+def run_worker(context: typer.Context, *, targets: For = None, json: Json = False) -> None:
     """Run a worker: the process that carries out playbooks.
 
     It waits for Temporal as long as it takes, and ends what it is doing when it gets SIGTERM or Ctrl-C: actions have
     20 seconds to finish, and what they leave another worker takes up.
 
-    Run as many as you like; they share the work.
+    With --for it is the worker of clusters and accounts that have `worker: true` in halon.yaml: it carries out what is
+    done there and runs no playbooks, so it needs no store, and of credentials those of its targets alone.
+
+    Run as many as you like of each; they share the work.
+
+    Example: halon worker --for cluster:eu-1 --for account:prod
     """
     from halon.cli.processes import serve_worker  # noqa: PLC0415  # half a second of imports
 
-    asyncio.run(serve_worker(_logged(settings_of(context), as_json=json)))
+    asyncio.run(serve_worker(_logged(settings_of(context), as_json=json), targets or ()))
 
 
 def run_gateway(context: typer.Context, *, json: Json = False) -> None:

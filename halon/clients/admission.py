@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from halon.clients.calendars import Freezes
 from halon.clients.ledger import CALL_WITHIN, LedgerClient
+from halon.clients.presence import Presence
 from halon.contracts.ledger import (
     ADMIT,
     CLEARANCE,
@@ -32,6 +33,7 @@ from halon.contracts.ledger import (
 )
 from halon.contracts.plan import Plan
 from halon.contracts.policy import Frozen
+from halon.contracts.routes import ABSENT, Absent, AbsentRequest
 from halon.core.held import held_to
 from halon.core.policy import check_rules
 from halon.errors import PermanentError, TransientError
@@ -60,6 +62,7 @@ class Guards:
         settings = settings or Settings()
         self._client = client
         self._ledger = LedgerClient(client, task_queue)
+        self._presence = Presence(client)
         given = settings.storm
         self._storm = StormLimit(incidents=given.incidents, within=given.within, notify=given.notify)
         self._freezes = Freezes(settings.freeze)
@@ -68,14 +71,15 @@ class Guards:
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""
-        return (self.admit, self.clearance, self.inspect, self.release)
+        return (self.admit, self.absent, self.clearance, self.inspect, self.release)
 
     @activity.defn(name=ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Ask for a run, for all its guards at once."""
         frozen = [one.sentence for one in self._frozen(request.target, request.playbook)]
-        refused = tuple(frozen) if request.freeze == "respect" else ()
-        changed: dict[str, Any] = {"storm": self._storm}
+        missing = [one.missing for one in await self._presence.absent(request.workers)]
+        refused = (*missing, *(frozen if request.freeze == "respect" else ()))
+        changed: dict[str, Any] = {"storm": self._storm, "workers": ()}
         if refused:
             changed["dry_run"] = True  # what else would refuse is told too, and nothing is reserved
         try:
@@ -84,7 +88,12 @@ class Guards:
             raise ApplicationError(str(error), type="refused", non_retryable=True) from error
         result = "granted" if answer.granted and not refused else "refused"
         _admissions.add(1, {"playbook": request.playbook, "result": result})
-        return held_to(answer, request, frozen, self._rules, self._environment)
+        return held_to(answer, request, frozen, self._rules, self._environment, missing)
+
+    @activity.defn(name=ABSENT)
+    async def absent(self, request: AbsentRequest) -> Absent:
+        """Look which workers of clusters and accounts are not there."""
+        return Absent(workers=await self._presence.absent(request.workers))
 
     @activity.defn(name=CLEARANCE)
     async def clearance(self, request: ClearanceRequest) -> bool:

@@ -13,6 +13,7 @@ from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
 from halon.clients.services import clients_of, requester_of
 from halon.clients.slack import Slack
+from halon.clients.statuspage import status_page_of
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 
@@ -21,6 +22,8 @@ from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     """Give the environment of actions; its connections are made when they are used, and closed at the end.
 
+    Clusters and accounts that have a worker of their own are not reached: `targets.reaching` gives that its settings.
+
     `more` are what comes from higher layers, such as the evidence store. Secrets are read when they are used, so a
     missing one is an error of the action that needs it.
     """
@@ -28,7 +31,8 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         name: ClusterConfig(kubeconfig=one.kubeconfig, context=one.context)
         for name, one in settings.kubernetes.clusters.items()
     }
-    kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or ""))
+    elsewhere = frozenset(name for name, one in settings.kubernetes.clusters.items() if one.worker)
+    kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or "", elsewhere))
     aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
@@ -37,7 +41,8 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     chat = settings.slack
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        own = (on_call, kubernetes, prometheus, checker, requester, notifier)
+        page = status_page_of(settings.communication.status_page, credentials)
+        own = (on_call, kubernetes, prometheus, checker, requester, notifier, page)
         yield Env(*own, aws, *products, *((slack,) if slack else ()), *more)
     finally:
         for one in products:

@@ -73,7 +73,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
             if file is not None:
                 yield f"temporal.tls.{name}", file
     for name, cluster in settings.kubernetes.clusters.items():
-        if cluster.kubeconfig is not None:
+        if cluster.kubeconfig is not None and not cluster.worker:  # its own worker has the file
             yield f"kubernetes.clusters.{name}.kubeconfig", cluster.kubeconfig
 
 

@@ -11,6 +11,7 @@ from halon.contracts.communication import Communication
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
+from halon.contracts.routes import Routes
 
 MAX_BATCH = 100
 """Alerts a signal. A signal is one event of history however many alerts it carries, and its payload stays small."""
@@ -31,6 +32,8 @@ class IncidentInput(Contract):
     """The playbooks that it calls, by name, also those that they call."""
     effects: dict[str, Effect] = {}
     """How far each action in these playbooks reaches, by name."""
+    routes: Routes = Routes()
+    """Which clusters and accounts have a worker of their own."""
     started_by: str = ""
     """Who started it by hand. Empty when an alert did."""
     dry_run: bool = False

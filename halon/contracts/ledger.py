@@ -13,6 +13,7 @@ from halon.contracts.audit import AuditRecord
 from halon.contracts.base import Contract, Duration, digest
 from halon.contracts.playbook import Breaker, Budget, Rate
 from halon.contracts.policy import PolicyRule
+from halon.contracts.routes import MAX_WORKERS, Carrier
 
 LEDGER_WORKFLOW = "Ledger"
 LEDGER_ID = "halon-ledger"
@@ -86,11 +87,13 @@ class AdmissionRequest(Contract):
     dry_run: bool = False
     """Say what the answer would be, and reserve nothing."""
     storm: StormLimit | None = None
+    workers: Annotated[tuple[Carrier, ...], Field(max_length=MAX_WORKERS)] = ()
+    """Those of clusters and accounts that its steps will need. The ledger is not asked about them."""
 
     @property
     def question(self) -> str:
         """Names the question by what it asks: a step that is tried again may ask for another target."""
-        return digest(self.model_dump(mode="json", exclude={"holder", "holds_for", "dry_run", "storm"}))[:16]
+        return digest(self.model_dump(mode="json", exclude={"holder", "holds_for", "dry_run", "storm", "workers"}))[:16]
 
 
 class Fence(Contract):

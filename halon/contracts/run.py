@@ -14,6 +14,7 @@ from halon.contracts.outcome import RunResult
 from halon.contracts.people import Electorate
 from halon.contracts.plan import Effect, Plan
 from halon.contracts.playbook import Playbook
+from halon.contracts.routes import Routes
 
 MAX_RUN_ALERTS = 50
 """A run is handed at most this many of its incident's alerts; the incident counts the others."""
@@ -30,6 +31,8 @@ class RunSpec(Contract):
     """The playbooks that this one calls, by name, also those that they call."""
     effects: dict[str, Effect] = {}
     """How far each action in these playbooks reaches, by name; an action that is not here does not run."""
+    routes: Routes = Routes()
+    """Which clusters and accounts have a worker of their own."""
     alerts: Annotated[tuple[Alert, ...], Field(max_length=MAX_RUN_ALERTS)] = ()
     """Empty for a run that a person started by hand."""
     inputs: JsonObject = {}

@@ -16,6 +16,7 @@ from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve
 from halon.core.frame import Account, Cover, Scope, StepFailed, rendered
 from halon.core.library import longest_lease
+from halon.core.routing import carriers_ahead
 from halon.core.runtime import ActionFailed, Event, Runtime
 
 ENDING_MARGIN = timedelta(hours=3)
@@ -64,6 +65,7 @@ class Guards:
                 budget=budget,
                 targets=(target or self._spec.incident,) if budget else (),
                 freeze=guard.freeze,
+                workers=carriers_ahead(self._spec.routes, book, names),
                 holds_for=_longest(book),
                 automatic=not self._spec.started_by,
                 dry_run=self._spec.dry_run,

@@ -26,6 +26,7 @@ FailureKind = Literal[
     "not_found",
     "permission_denied",
     "misconfigured",
+    "no_worker",
 ]
 FINAL: frozenset[str] = frozenset({"refused", "denied", "expired", "expression", "invalid_input", "misconfigured"})
 """Kinds of failure that no retry can mend."""

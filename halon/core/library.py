@@ -1,6 +1,7 @@
 """What a run must carry with it: the playbooks that it calls, those that they call, and how far their actions reach."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import BaseModel
@@ -9,7 +10,21 @@ from halon.contracts.communication import Communication
 from halon.contracts.incident import IncidentInput
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
+from halon.contracts.routes import Routes
 from halon.contracts.steps import PlaybookStep, StepBase, Steps, UsesStep
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangements:
+    """What an installation has arranged for all of its incidents."""
+
+    communication: Communication | None = None
+    """Whom they tell; None when nobody is to be told anything."""
+    routes: Routes = field(default_factory=Routes)
+    """Which clusters and accounts have a worker of their own."""
+
+
+NOTHING_ARRANGED = Arrangements()
 
 
 def called_playbooks(playbook: Playbook) -> frozenset[str]:
@@ -50,7 +65,7 @@ def incident_input(
     playbook: Playbook,
     catalogue: Mapping[str, Playbook],
     effects: Mapping[str, Effect],
-    communication: Communication | None = None,
+    arrangements: Arrangements = NOTHING_ARRANGED,
 ) -> IncidentInput:
     """Give what the Incident workflow of `group` is started with: complete, and without the playbooks' tests.
 
@@ -61,7 +76,8 @@ def incident_input(
         playbook=_untested(playbook),
         library={name: _untested(one) for name, one in library_of(playbook, catalogue).items()},
         effects=dict(effects),
-        communication=communication,
+        communication=arrangements.communication,
+        routes=arrangements.routes,
     )
 
 

@@ -22,7 +22,7 @@ READ_WITHIN = timedelta(minutes=2)
 APPLY_WITHIN = timedelta(minutes=5)
 """Bound on an apply with all its attempts unless its plan has another; afterwards its effect is unknown, and undo looks
 what is there."""
-UNSENT = frozenset({"invalid_input", "misconfigured"})
+UNSENT = frozenset({"invalid_input", "misconfigured", "no_worker"})
 """Kinds of failure that happen before an apply sends anything; after any other its effect is unknown."""
 
 
@@ -33,7 +33,8 @@ class ActionFailed(Exception):  # noqa: N818  # a fact that the interpreter hand
         super().__init__(reason)
         self.reason = reason
         self.kind = kind
-        """Machine word: `failed`, `not_found`, `permission_denied`, `invalid_input`, `misconfigured`, `timeout`."""
+        """Machine word: `failed`, `not_found`, `permission_denied`, `invalid_input`, `misconfigured`, `timeout`,
+        `no_worker`."""
         self.unknown_effect = unknown_effect
         """For apply: the call may have taken effect although it failed."""
 

@@ -9,7 +9,7 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import JsonObject, format_duration
 from halon.contracts.outcome import Outcome
 from halon.contracts.plan import ActionCall, Effect
-from halon.contracts.playbook import Playbook
+from halon.contracts.playbook import Playbook, ResolveStep
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve, ApproveStep, Step, UsesStep, step_kind
 from halon.core.admission import Guards
@@ -57,10 +57,20 @@ class Steps:
             if step.if_ is not None and not holds(step.id, step.if_, self._names(scope)):
                 self._skip(step.id, "uses", f"{step.if_.strip()} is false", scope, step.id)
                 continue
-            scope.steps[step.id] = await self._kinds.read(step.uses, step.with_, step.id, scope)
+            scope.steps[step.id] = await self._resolved(step, scope)
             self._account.report(step.id, "uses", "done")
         scope.base["inputs"] = resolve_inputs(book, given, scope, self._runtime.now())
         scope.base["target"] = str(rendered("target", book.target, self._names(scope))) if book.target else ""
+
+    async def _resolved(self, step: ResolveStep, scope: Scope) -> JsonObject:
+        """Look before the guards are asked. Without a worker that could, they need not be."""
+        try:
+            return await self._kinds.read(step.uses, step.with_, step.id, scope)
+        except StepFailed as failure:
+            if failure.kind != "no_worker":
+                raise
+            self._tell(AuditKind.RUN_REFUSED, step.id, f"Refused: {failure.reason}", {})
+            raise StepFailed(step.id, "refused", failure.reason) from failure
 
     async def admit(self, book: Playbook, scope: Scope, path: str, cover: Cover) -> Cover:
         """Ask the guards for a playbook whose target and inputs are known.

@@ -19,13 +19,14 @@ from starlette.requests import ClientDisconnect
 from halon.clients.credentials import Credentials
 from halon.contracts.playbook import Playbook
 from halon.core.grouping import Triggers
-from halon.errors import InvalidInput, PermanentError, TransientError
+from halon.errors import InvalidInput, PermanentError, PermissionDenied, TransientError
 from halon.gateway.auth import Authenticator, authenticator
 from halon.gateway.bodies import Bodies, Contents
 from halon.gateway.dispatch import Dispatcher
 from halon.gateway.handover import Handover
 from halon.gateway.intake import Intake, Receipt
 from halon.gateway.parsing import AlertSource, BadJson, bounded_problems
+from halon.gateway.polling import Pollers, Ways
 from halon.gateway.problems import Refusal, describe_problems, install_problems, problems_of, retry_after
 from halon.gateway.requests import BODY_MEMORY, BodyMemory, read_body, require_json
 from halon.gateway.sources import build_source, sender_of
@@ -127,7 +128,7 @@ class Webhooks:
             require_json(request, door.media_types)
             with self._memory.share() as share:
                 raw = await read_body(request, self._settings.max_body, self._settings.body_timeout, share)
-                contents = self._contents(door, request, raw)
+                contents = await self._contents(door, request, raw)
                 receipt = await self._taken(source, contents)
         if contents.parsed.rejected and not contents.parsed.alerts:
             detail = "no alert in the body can be taken"
@@ -138,17 +139,20 @@ class Webhooks:
         try:
             return await self._intake.take(source, contents)
         except TransientError as error:
-            headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers) from error
+            raise _later(error) from error
         except PermanentError as error:
             raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
 
-    def _contents(self, door: Door, request: Request, raw: bytes) -> Contents:
+    async def _contents(self, door: Door, request: Request, raw: bytes) -> Contents:
         now = self._clock()
-        if not door.auth.accepts(request.headers, raw, now):
-            raise _unauthorized(door.auth)
         try:
+            if not await door.auth.accepts(request.headers, raw, now):
+                raise _unauthorized(door.auth)
             return self._bodies.read(door.source, raw, request.headers, now)
+        except PermissionDenied as error:
+            raise _unauthorized(door.auth, str(error)) from error
+        except TransientError as error:
+            raise _later(error) from error
         except BadJson as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
         except InvalidInput as error:
@@ -177,14 +181,17 @@ def create_app(  # the six things that a gateway is made of
         TransientError: a secret cannot be read now.
     """
     credentials = Credentials(settings.credentials)
-    doors = {name: _door(name, source, credentials) for name, source in settings.gateway.sources.items()}
+    posted = {name: source for name, source in settings.gateway.sources.items() if source.queue is None}
+    doors = {name: _door(name, source, credentials) for name, source in posted.items()}
     sparing = SparingLog(log)
     unheeded = Unheeded(store, clock)
     handover = Handover(dispatcher, settings.gateway.dispatch_timeout, unheeded.closed)
     intake = Intake(handover, unheeded, sparing)
-    webhooks = Webhooks(settings.gateway, doors, Bodies(Triggers(catalogue.values())), intake, clock)
+    bodies = Bodies(Triggers(catalogue.values()))
+    webhooks = Webhooks(settings.gateway, doors, bodies, intake, clock)
+    pollers = Pollers(settings, Ways(bodies, intake, clock, dispatcher.check))
     app = FastAPI(
-        lifespan=_reporting(handover, unheeded, sparing, credentials),
+        lifespan=_reporting(handover, unheeded, sparing, credentials, pollers),
         title="Halon gateway",
         summary="Takes alerts in and hands them to Temporal.",
         version="1",
@@ -207,9 +214,9 @@ def create_app(  # the six things that a gateway is made of
 
 
 def _reporting(
-    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials
+    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials, pollers: Pollers
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Tell what was counted, while the application runs and when it ends; meanwhile read secrets anew."""
+    """Ask queues, tell what was counted, and read secrets anew, while the application runs; and come to an end."""
 
     async def keep_reporting() -> None:
         while True:
@@ -227,9 +234,11 @@ def _reporting(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(keep_reporting()), asyncio.create_task(keep_reading())]
+        pollers.start()
         try:
             yield
         finally:
+            await pollers.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -321,9 +330,14 @@ def _door(name: str, settings: Source, credentials: Credentials) -> Door:
     return Door(auth, build_source(name, settings), sender.media_types)
 
 
-def _unauthorized(auth: Authenticator) -> Refusal:
+def _unauthorized(auth: Authenticator, reason: str = "") -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
-        "the sender is not who this source expects: check the credentials on both sides",
+        reason or "the sender is not who this source expects: check the credentials on both sides",
         headers={"WWW-Authenticate": auth.challenge},
     )
+
+
+def _later(error: TransientError) -> Refusal:
+    headers = retry_after(error.retry_after or UNAVAILABLE_RETRY_AFTER)
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)

@@ -29,7 +29,10 @@ class Headers(Protocol):
 
 
 class Authenticator(Protocol):
-    """One way to prove who one is. `admits` is asked before the body is read, `accepts` with the body."""
+    """One way to prove who one is. `admits` is asked before the body is read, `accepts` with the body.
+
+    Only what has to fetch something to find out waits in `accepts`.
+    """
 
     challenge: str
     """What `WWW-Authenticate` says."""
@@ -38,8 +41,14 @@ class Authenticator(Protocol):
         """Whether the headers alone leave a chance, so that the body is worth reading."""
         ...
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
-        """Whether the request is from who it should be."""
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+        """Whether the request is from who it should be.
+
+        Raises:
+            PermissionDenied: it is not, and the sender may know why.
+            InvalidInput: it is nothing that could be proved.
+            TransientError: that cannot be found out now.
+        """
         ...
 
 
@@ -63,7 +72,7 @@ class Bearer:
         given = token.strip().encode("latin-1")
         return same(given, self._token().get_secret_value().encode()) and scheme.lower() == "bearer"
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the token is the right one."""
         del body, now
         return self.admits(headers)
@@ -89,7 +98,7 @@ class Basic:
         expected = f"{self._username}:{self._password().get_secret_value()}".encode()
         return same(plain, expected) and scheme.lower() == "basic"
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether both are the right ones."""
         del body, now
         return self.admits(headers)
@@ -110,7 +119,7 @@ class KeyHeader:
         given = values[0].strip().encode("latin-1") if len(values) == 1 else b""
         return same(given, self._value().get_secret_value().encode())
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the header holds the secret."""
         del body, now
         return self.admits(headers)
@@ -130,7 +139,7 @@ class Signature:
         """Whether there is a signature at all, and a timestamp where one is asked for."""
         return self._given(headers) is not None and self._timestamp(headers) is not None
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the signature is right and, where there is a timestamp, not too far from `now`."""
         given, timestamp = self._given(headers), self._timestamp(headers)
         if given is None or timestamp is None:
@@ -174,7 +183,7 @@ class Open:
         del headers
         return True
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Everyone may come in."""
         del headers, body, now
         return True
@@ -182,7 +191,9 @@ class Open:
 
 Scheme: TypeAlias = Callable[[Secret], Authenticator]
 """A sender's own way to sign, made with the secret that it shares with this source."""
-Way: TypeAlias = Literal["bearer", "basic", "header", "signature", "hmac"]
+Topics: TypeAlias = Callable[[Sequence[str]], Authenticator]
+"""A proof that needs no secret but the names of the topics that may send."""
+Way: TypeAlias = Literal["bearer", "basic", "header", "signature", "hmac", "topics", "iam"]
 """One of the fields of `auth`."""
 
 
@@ -195,6 +206,8 @@ class Sender:
     """How it can prove itself; `none` is always possible."""
     scheme: Scheme | None = None
     """With `signature` among the ways."""
+    topics: Topics | None = None
+    """With `topics` among the ways."""
     media_types: frozenset[str] = frozenset()
     """What else than JSON it may call the JSON that it sends."""
 
@@ -218,6 +231,12 @@ def authenticator(name: str, auth: Auth, sender: Sender, keep: Keep) -> Authenti
         return KeyHeader(auth.header.name, keep(auth.header.value, f"{setting}.value"))
     if auth.hmac is not None:
         return Signature(keep(auth.hmac.secret, f"{setting}.secret"), auth.hmac)
+    return _own_way(auth, sender, keep, setting)
+
+
+def _own_way(auth: Auth, sender: Sender, keep: Keep, setting: str) -> Authenticator:
     if auth.signature is not None and sender.scheme is not None:
         return sender.scheme(keep(auth.signature, setting))
+    if auth.topics and sender.topics is not None:
+        return sender.topics(auth.topics)
     return Open()

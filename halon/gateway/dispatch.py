@@ -15,13 +15,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from halon.clients.temporal import why_unreachable
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.communication import Communication
 from halon.contracts.incident import MAX_BATCH, AlertBatch
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
 from halon.core.grouping import AlertGroup
-from halon.core.library import incident_input
+from halon.core.library import NOTHING_ARRANGED, Arrangements, incident_input
 from halon.errors import PermanentError, TransientError
 from halon.gateway.repeats import Report
 from halon.redaction import cut_text
@@ -99,14 +98,14 @@ class TemporalDispatcher:
         effects: Mapping[str, Effect],
         timeout: timedelta,
         *,
-        communication: Communication | None = None,
+        arrangements: Arrangements = NOTHING_ARRANGED,
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._catalogue = catalogue
         self._effects = effects
         self._timeout = timeout
-        self._communication = communication
+        self._arrangements = arrangements
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     async def dispatch(self, group: AlertGroup) -> bool:
@@ -174,7 +173,7 @@ class TemporalDispatcher:
 
     async def _signal_with_start(self, group: AlertGroup, batch: AlertBatch) -> None:
         playbook = group.playbook
-        given = incident_input(group.id, playbook, self._catalogue, self._effects, self._communication)
+        given = incident_input(group.id, playbook, self._catalogue, self._effects, self._arrangements)
         await self._client.start_workflow(
             INCIDENT_WORKFLOW,
             given,

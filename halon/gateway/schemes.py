@@ -24,7 +24,7 @@ class BodySignature:
         """Whether there is a signature at all."""
         return any(self._given(headers))
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether one of the signatures is right."""
         del now
         return self.signed(headers, body)
@@ -62,7 +62,7 @@ class TimedSignature:
         """Whether there is a signature at all."""
         return self._signature.admits(headers)
 
-    def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
+    async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the signature is right and, where there is a timestamp, not too far from `now`."""
         stamps = [value for name in self._stamps for value in headers.getlist(name)]
         if not stamps:

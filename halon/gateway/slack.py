@@ -163,7 +163,7 @@ class SlackDesk:
         async with self._slots:
             with self._memory.share() as share:
                 raw = await read_body(request, MAX_BODY, self._parts.settings.gateway.body_timeout, share)
-                if not self._signature.accepts(request.headers, raw, self._parts.clock()):
+                if not await self._signature.accepts(request.headers, raw, self._parts.clock()):
                     raise Refusal(
                         HTTPStatus.UNAUTHORIZED, "this is not signed by Slack: look at `slack.signing_secret`"
                     )

@@ -42,7 +42,9 @@ MAX_SAID = 4000
 MAX_CALL = timedelta(seconds=45)
 """Bound on one attempt on this side; keep it below the activity's start-to-close time-out (60 s)."""
 BEAT = timedelta(seconds=2)
-"""Between two heartbeats; workflows take a worker for dead after `HEARTBEAT` in `workflows/runtime.py`."""
+"""Between two heartbeats; workflows take a worker for dead after `HEARTBEAT` in `workflows/dispatch.py`."""
+CENTRAL = "central"
+"""What the worker is called that runs the playbooks."""
 _SLOWEST_POLL = 10
 """A confirm's delay doubles up to this many times the first one."""
 
@@ -59,7 +61,7 @@ _tracer = trace.get_tracer("halon.kit")
 _durations = metrics.get_meter("halon.kit").create_histogram(
     "halon.action.duration",
     unit="s",
-    description="How long an attempt at a phase of an action took, by action, phase and result",
+    description="How long an attempt at a phase of an action took, by action, phase, result and worker",
     explicit_bucket_boundaries_advisory=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 45),
 )
 
@@ -67,13 +69,19 @@ T = TypeVar("T")
 
 
 def action_activities(
-    registry: Registry, env: Env, permits: Permits | None = None, *, max_call: timedelta = MAX_CALL
+    registry: Registry,
+    env: Env,
+    permits: Permits | None = None,
+    *,
+    max_call: timedelta = MAX_CALL,
+    carrier: str = CENTRAL,
 ) -> list[Callable[..., Any]]:
     """Give the activities of every action in `registry`, for a worker that reaches the world through `env`.
 
-    `permits` is asked right before every write. Without it nobody is: for tests of actions alone.
+    `permits` is asked right before every write. Without it nobody is: for tests of actions alone. `carrier` is the
+    worker in whose name they run, for logs, traces and metrics.
     """
-    edge = _Edge(Lifecycle(registry, env, permits), max_call)
+    edge = _Edge(Lifecycle(registry, env, permits), max_call, carrier)
     activities: list[Callable[..., Any]] = []
     for name in registry.names:
         if issubclass(registry.action(name), Change):
@@ -123,8 +131,9 @@ def _confirm(name: str, edge: "_Edge") -> Callable[..., Any]:
 class _Edge:
     """Where the kit meets Temporal: bounds a call, translates its error, logs it and puts it into the trace."""
 
-    def __init__(self, lifecycle: Lifecycle, max_call: timedelta) -> None:
+    def __init__(self, lifecycle: Lifecycle, max_call: timedelta, carrier: str) -> None:
         self.lifecycle = lifecycle
+        self._carrier = carrier
         self._max_call = max_call
 
     async def run(
@@ -139,12 +148,19 @@ class _Edge:
         Raises:
             ApplicationError: it failed; the type is a machine word, and only what may pass is retried.
         """
-        log = _log.bind(action=name, phase=phase, incident=request.incident, step=request.step)
-        attributes = {"halon.action": name, "halon.incident": request.incident, "halon.step": request.step}
+        carrier = self._carrier
+        log = _log.bind(action=name, phase=phase, incident=request.incident, step=request.step, worker=carrier)
+        attributes = {
+            "halon.action": name,
+            "halon.incident": request.incident,
+            "halon.step": request.step,
+            "halon.worker": carrier,
+        }
         begun = time.perf_counter()
 
         def measure(result: str) -> None:
-            _durations.record(time.perf_counter() - begun, {"action": name, "phase": phase, "result": result})
+            labels = {"action": name, "phase": phase, "result": result, "worker": carrier}
+            _durations.record(time.perf_counter() - begun, labels)
 
         with _tracer.start_as_current_span(
             f"{phase} {name}", attributes=attributes, record_exception=False, set_status_on_exception=False

@@ -32,6 +32,16 @@ class EvidenceStore(Protocol):
         """
         ...
 
+    async def get(self, digest: str) -> bytes:
+        """Give the bytes.
+
+        Raises:
+            NotFound: there is no such evidence.
+            PermanentError: it was changed since it was kept.
+            TransientError: the store cannot be read now.
+        """
+        ...
+
     async def about(self, digest: str) -> Kept:
         """Say what a piece of evidence is.
 

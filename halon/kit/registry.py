@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from halon.contracts.base import format_duration
 from halon.contracts.plan import ActionCall, Effect
+from halon.contracts.routes import Reach
 from halon.errors import InvalidInput, Misconfigured
 from halon.kit.action import Action, Change, Notice, Output, Read
 from halon.kit.hints import Hints, hints
@@ -25,6 +26,8 @@ from halon.playbook.actions import ActionSchema, ActionSchemas
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _CHANGES = frozenset({Effect.CHANGE, Effect.DESTROY})
+_REACH: dict[str, Reach] = {"kubernetes": "cluster", "aws": "account"}
+"""What an action acts on, by the system whose permissions it needs."""
 
 
 class Registry:
@@ -46,6 +49,20 @@ class Registry:
     def effects(self) -> dict[str, Effect]:
         """How far each action reaches, as a remediation's input carries it."""
         return {name: action.effect for name, action in self._actions.items()}
+
+    @property
+    def reach(self) -> dict[str, Reach]:
+        """By which parameter an action says where it acts, for those that act on a cluster or an account."""
+        return {
+            name: _REACH[one.system]
+            for name, action in self._actions.items()
+            for one in action.permissions
+            if one.system in _REACH
+        }
+
+    def reaching(self) -> "Registry":
+        """Give the registry of those that act on a cluster or an account: what a worker of one carries out."""
+        return Registry({name: action for name, action in self._actions.items() if name in self.reach})
 
     @property
     def schemas(self) -> ActionSchemas:

@@ -12,13 +12,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from halon.contracts.alert import Alert
 from halon.contracts.base import JsonObject
-from halon.contracts.communication import Communication
 from halon.contracts.incident import AlertBatch, IncidentInput, IncidentResult
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW
 from halon.core.ids import incident_id
-from halon.core.library import incident_input
+from halon.core.library import NOTHING_ARRANGED, Arrangements, incident_input
 from halon.documents import nearest
 from halon.errors import InvalidInput
 from halon.operations.answering import answering
@@ -36,8 +35,7 @@ class Repertoire:
     effects: Mapping[str, Effect]
     has_problems: bool = False
     """Whether further playbooks are there that are wrong, and so not served."""
-    communication: Communication | None = None
-    """Whom incidents tell; None when nobody is to be told anything."""
+    arrangements: Arrangements = NOTHING_ARRANGED
 
     def playbook(self, name: str) -> Playbook:
         """Give the playbook that is called so.
@@ -80,7 +78,7 @@ def order(repertoire: Repertoire, playbook: Playbook, start: Start) -> Order:
     tail = hashlib.sha256(f"{start.by}/{start.key}".encode()).hexdigest()[:_TAIL] if start.key else ""
     group = f"{name}-{tail or secrets.token_hex(_TAIL // 2)}"
     known, effects = repertoire.playbooks, repertoire.effects
-    given = incident_input(group, playbook, known, effects, repertoire.communication).model_copy(
+    given = incident_input(group, playbook, known, effects, repertoire.arrangements).model_copy(
         update={"started_by": start.by, "dry_run": start.dry_run, "inputs": start.inputs}
     )
     incident = incident_id(group, start.alerts[0]) if start.alerts else f"{group}-manual"

@@ -20,7 +20,7 @@ MAX_ANSWERS = 1000
 """Successive answers under one key."""
 
 FailureKind: TypeAlias = Literal[
-    "failed", "not_found", "permission_denied", "invalid_input", "misconfigured", "timeout", "waiting"
+    "failed", "not_found", "permission_denied", "invalid_input", "misconfigured", "no_worker", "timeout", "waiting"
 ]
 """What kind of failure an action ends with; the interpreter and `failure.kind` know these words."""
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
-from halon.contracts.steps import ApproveStep, Step, StopStep, SwitchStep, UsesStep, VerifyStep
+from halon.contracts.steps import ApproveStep, Step, StopStep, SwitchStep, UsesStep, VerifyStep, WaitFor, WaitStep
 from halon.core.matching import label_matches
 from halon.documents.document import Path
 from halon.playbook.lint_steps import Spot, Subject, follows, inner_blocks, on_the_way
@@ -83,7 +83,7 @@ def _stands_before(gate: Spot, spot: Spot) -> bool:
 
 
 def _change_without_verification(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]:
-    looks = [spot.path for spot in subject.spots if isinstance(spot.step, VerifyStep)]
+    looks = [spot.path for spot in subject.spots if _looks(spot.step)]
     for spot in subject.spots:
         action = subject.changing_action(spot.step)
         if action is None or not on_the_way(spot.path):
@@ -91,6 +91,11 @@ def _change_without_verification(subject: Subject, _: Sequence[Subject]) -> Iter
         if not any(follows(spot.path, look) for look in looks):
             message = f"no `verify` step comes after {action.name}, so the run can end only as `unverified`"
             yield Remark((*spot.path, "uses"), message)
+
+
+def _looks(step: Step) -> bool:
+    """Whether a step says that it helped: a look at the symptom, or the alert's own end."""
+    return isinstance(step, VerifyStep) or (isinstance(step, WaitStep) and isinstance(step.wait, WaitFor))
 
 
 def _loop_without_budget(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]:
@@ -108,7 +113,7 @@ def _evidence_after_containment(subject: Subject, _: Sequence[Subject]) -> Itera
         return
     kept = [spot.path for spot in subject.spots if _keeps_evidence(spot.step)]
     for spot in subject.spots:
-        if not on_the_way(spot.path) or not subject.is_change(spot.step):
+        if not on_the_way(spot.path) or not subject.is_change(spot.step) or _keeps_evidence(spot.step):
             continue
         if not any(follows(one, spot.path) for one in kept):
             what = spot.step.uses if isinstance(spot.step, UsesStep) else "the playbook called here"

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, StringConstraints, model_validator
 
 from halon.settings.credentials import Region
-from halon.settings.section import HttpUrl, Section
+from halon.settings.section import HttpUrl, OwnWorker, Section
 
 MAX_ACCOUNTS = 200
 AccountId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -33,6 +33,8 @@ class AwsAccount(Section):
     """The only regions that actions may reach; without it all."""
     endpoint: HttpUrl | None = None
     """Another address than AWS's own, for every service, such as an emulator's."""
+    worker: OwnWorker = False
+    """`true`: it is reached by a worker of its own and by no other; a name: by one that several targets share."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "AwsAccount":
@@ -51,8 +53,22 @@ class AwsAccounts(Section):
     default: AccountName | None = None
     accounts: Annotated[dict[AccountName, AwsAccount], Field(max_length=MAX_ACCOUNTS)] = {}
 
+    def named(self, account: str) -> str:
+        """Give the name of an account that is called by its number, as AWS's own events do; others as they are.
+
+        A number that several accounts of halon.yaml have, such as with different roles, stays a number.
+        """
+        if account in self.accounts or not account.isdecimal():
+            return account
+        same = [name for name, one in self.accounts.items() if account in {one.account_id, _number(one)}]
+        return same[0] if len(same) == 1 else account
+
     @model_validator(mode="after")
     def _default_exists(self) -> "AwsAccounts":
         if self.default is not None and self.default not in self.accounts:
             raise ValueError(f"`default` names account {self.default}, which is not under `accounts`")
         return self
+
+
+def _number(account: AwsAccount) -> str:
+    return account.role.split(":")[4] if account.role else ""

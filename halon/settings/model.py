@@ -25,7 +25,7 @@ from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
-from halon.settings.section import HttpUrl, Name, Section, TimeZone
+from halon.settings.section import HttpUrl, Name, OwnWorker, Section, TimeZone
 from halon.settings.services import ServiceSettings
 from halon.settings.slack import SlackSettings
 from halon.settings.sources import Source
@@ -105,6 +105,8 @@ class Cluster(Section):
 
     kubeconfig: Path | None = None
     context: str | None = None
+    worker: OwnWorker = False
+    """`true`: it is reached by a worker of its own and by no other; a name: by one that several targets share."""
 
 
 class KubernetesSettings(Section):

@@ -32,6 +32,17 @@ Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-
 """Names of sources, clusters, channels and destinations: lower case, digits, dashes."""
 
 
+def _no_other_yes(value: bool | str) -> bool | str:  # noqa: FBT001  # one value as it stands in halon.yaml
+    if isinstance(value, str) and value in _NEARLY_BOOLEAN:
+        raise ValueError(f"`{value}` would be the name of a shared worker: write `true` for one of its own")
+    return value
+
+
+_NEARLY_BOOLEAN = frozenset({"yes", "no", "on", "off", "true", "false", "y", "n", "all", "central"})
+OwnWorker: TypeAlias = Annotated[bool | Name, AfterValidator(_no_other_yes)]
+"""Whether a cluster or an account has a worker of its own, or the name of one that several of them share."""
+
+
 def is_safe_url(text: str) -> bool:
     """Whether secrets may be sent to an address that does not stand in halon.yaml itself."""
     return re.fullmatch(_SAFE_URL, text) is not None

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from halon.contracts.base import Duration
-from halon.settings.credentials import SecretRef
-from halon.settings.section import HeaderName, Section
+from halon.contracts.base import Duration, is_list
+from halon.settings.credentials import Region, SecretRef
+from halon.settings.section import HeaderName, HttpUrl, Section
 
 
 class Hmac(Section):
@@ -48,6 +48,21 @@ class Header(Section):
     value: SecretRef
 
 
+MAX_TOPICS = 100
+TopicArn: TypeAlias = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:(aws|aws-cn|aws-us-gov):sns:[a-z]{2}(-[a-z]{1,20}){1,3}-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
+    ),
+]
+"""A standard topic; those that keep an order cannot send over HTTPS."""
+
+
+def _as_tuple(value: Any) -> Any:
+    """Take a list for a tuple, also where a check of the whole source came first and its types are strict."""
+    return tuple(value) if is_list(value) else value
+
+
 class Auth(Section):
     """How a source proves who it is: exactly one way. `none: true` switches it off by name.
 
@@ -60,6 +75,10 @@ class Auth(Section):
     signature: SecretRef | None = None
     """The secret of the sender's own signature scheme, which the type of the source knows."""
     hmac: Hmac | None = None
+    topics: Annotated[tuple[TopicArn, ...], Field(max_length=MAX_TOPICS), BeforeValidator(_as_tuple)] = ()
+    """Topics of Amazon SNS, which signs with certificates of its own: anybody's topic would pass if none were named."""
+    iam: Literal[True] | None = None
+    """For a queue of Amazon SQS: who may write to it, and that Halon may read it, is AWS's to say."""
     none: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -71,7 +90,7 @@ class Auth(Section):
     @property
     def ways(self) -> list[str]:
         """The ways that are named."""
-        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+        return [name for name in type(self).model_fields if getattr(self, name) not in (None, ())]
 
 
 Template: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -99,13 +118,42 @@ class GenericMap(Section):
     url: Template | None = None
 
 
+POLLED = "sqs"
+"""The type of source that is asked for its messages."""
+PLAIN = "cloudwatch"
+"""The format of messages that are what was published, with nothing around it."""
+
+
+class QueueSettings(Section):
+    """A queue of Amazon SQS, and what is in it."""
+
+    url: HttpUrl | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}(\.fifo)?$")] | None = None
+    """Its name, instead of its address."""
+    account: Annotated[str, StringConstraints(max_length=63)] = ""
+    """One of `aws.accounts`; without it the default one."""
+    region: Region | None = None
+    """Without it that of the address, or of the account."""
+    format: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")] = "sns"
+    """The type of source whose bodies its messages are, or `cloudwatch` for what is published as it is."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "QueueSettings":
+        if (self.url is None) == (self.name is None):
+            raise ValueError("name exactly one of `url` and `name`")
+        if self.format in {POLLED, "generic"}:
+            raise ValueError(f"`format` cannot be {self.format}: it is another type of source, or {PLAIN}")
+        return self
+
+
 class Source(Section):
-    """One sender of alerts: `POST /v1/alerts/<its name>`."""
+    """One sender of alerts: `POST /v1/alerts/<its name>`, or a queue that is asked for them."""
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     """Such as `alertmanager`, `grafana` or `generic`: docs/sources.md has all of them."""
     auth: Auth
     map: GenericMap | None = None
+    queue: QueueSettings | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -121,4 +169,12 @@ class Source(Section):
     def _map_belongs(self) -> "Source":
         if (self.type == "generic") != (self.map is not None):
             raise ValueError("a source of type `generic` needs `map`, and no other one takes it")
+        return self
+
+    @model_validator(mode="after")
+    def _queue_belongs(self) -> "Source":
+        if (self.type == POLLED) != (self.queue is not None):
+            raise ValueError("a source of type `sqs` needs `queue`, and no other one takes it")
+        if self.queue is not None and self.auth.iam is None:
+            raise ValueError("a source of type `sqs` has `auth: {iam: true}`: AWS says who may write to the queue")
         return self

@@ -76,6 +76,17 @@ async def test_credentials_of_another_account_are_refused_before_anything_is_don
     assert aws.journal == []
 
 
+def test_an_account_may_be_called_by_its_number_as_events_of_aws_do() -> None:
+    role = "arn:aws:iam::222222222222:role/halon"
+    given = {"prod": {"account_id": "111111111111"}, "test": {"role": role}, "audit": {"role": f"{role}-audit"}}
+    some = AwsApi(AwsAccounts.model_validate({"accounts": given}))
+    assert some.account("111111111111").name == "prod"
+    with pytest.raises(Misconfigured, match="no account '222222222222'"):  # it has two roles there
+        some.account("222222222222")
+    with pytest.raises(Misconfigured, match="no account '333333333333'"):
+        some.account("333333333333")
+
+
 async def test_accounts_and_regions_are_those_of_the_settings(aws: Emulator) -> None:
     some = AwsApi(AwsAccounts(accounts={"prod": AwsAccount(), "test": AwsAccount()}))
     with pytest.raises(Misconfigured, match=r"no account 'dev' under aws\.accounts; it names: prod, test"):

@@ -22,6 +22,8 @@ gateway:
     basic: {type: grafana, auth: {basic: {username: halon, password: {file: token}}}}
     sentry: {type: sentry, auth: {signature: {file: token}}}
     events: {type: cloudevents, auth: {bearer: {file: token}}}
+    aws: {type: eventbridge, auth: {header: {name: X-Api-Key, value: {file: token}}}}
+    aws-basic: {type: eventbridge, auth: {basic: {username: halon, password: {file: token}}}}
     key: {type: pagerduty, auth: {header: {value: {file: token}}}}
 """
 EVERYTHING = (playbook(alerts=["*"], group_by=[]),)
@@ -67,6 +69,8 @@ async def guarded(tmp_path: Path, telemetry: Telemetry) -> AsyncIterator[Gateway
         ("sentry", SENTRY, {"sentry_hook_signature": signed(SENTRY), "sentry_hook_resource": "metric_alert"}),
         ("basic", GRAFANA, basic()),
         ("key", PAGERDUTY, {"x_api_key": TOKEN}),
+        ("aws", body("eventbridge"), {"x_api_key": TOKEN, "content_type": "application/json; charset=utf-8"}),
+        ("aws-basic", body("eventbridge"), basic()),
     ],
 )
 async def test_who_proves_itself_comes_in(
@@ -99,6 +103,8 @@ async def test_who_proves_itself_comes_in(
         ("basic", GRAFANA, {"authorization": f"Bearer {TOKEN}"}),
         ("key", PAGERDUTY, {}),
         ("key", PAGERDUTY, {"x_api_key": TOKEN[:-1]}),
+        ("aws", body("eventbridge"), {}),
+        ("aws-basic", body("eventbridge"), basic(password="wrong")),
     ],
 )
 async def test_who_does_not_is_refused(guarded: Gateway, source: str, content: bytes, headers: dict[str, str]) -> None:

@@ -76,6 +76,8 @@ def test_who_destroys_asks_before(actions: ActionSchemas, steps: list[str], line
         ([SCALE], [6]),
         ([SCALE, LOOK], []),
         ([LOOK, SCALE], [7]),
+        ([SCALE, "wait: {until: resolved, within: 1h}"], []),
+        ([SCALE, "wait: 1h"], [6]),
         ([SCALE, around("case", LOOK)], []),
         ([around("branch", SCALE, LOOK)], []),
         ([around("case", SCALE), LOOK], []),

@@ -69,7 +69,9 @@ def test_every_setting_is_on_the_page_with_its_default() -> None:
     assert read == real
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "gateway.md", "communication.md", "people.md", "slack.md"])
+@pytest.mark.parametrize(
+    "page", ["configuration.md", "gateway.md", "sources.md", "communication.md", "people.md", "slack.md"]
+)
 def test_what_the_pages_show_can_be_loaded(page: str) -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert examples

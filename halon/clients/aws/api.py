@@ -28,17 +28,21 @@ class AwsApi:
         self._accounts: dict[str, Account] = {}
 
     def account(self, name: str) -> "Account":
-        """Give the account of this name; with an empty name the default one.
+        """Give the account of this name or number; with an empty name the default one.
 
         Raises:
-            Misconfigured: there is no such account, or no default.
+            Misconfigured: there is no such account, or no default, or another worker's.
         """
         known = self._settings.accounts
-        chosen = name or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
+        chosen = self._settings.named(name) or self._settings.default or (next(iter(known)) if len(known) == 1 else "")
         if chosen not in known and not (chosen == "" and not known):
             offered = ", ".join(sorted(known)) or "none"
             wanted = f"no account '{chosen}'" if chosen else "no default among several accounts"
             raise Misconfigured(f"halon.yaml has {wanted} under aws.accounts; it names: {offered}")
+        if chosen and known[chosen].worker:
+            raise Misconfigured(
+                f"account {chosen} is reached by its own worker only (`worker` in halon.yaml), not here"
+            )
         if chosen not in self._accounts:
             self._accounts[chosen] = Account(chosen or "default", known.get(chosen, AwsAccount()), self._threads)
         return self._accounts[chosen]
@@ -84,6 +88,30 @@ class Account:
         """
         await self._checked(region)
         return await self._once(service, operation, region, params)
+
+    async def body(self, service: str, operation: str, /, *, region: str = "", most: int, **params: Any) -> bytes:
+        """Make one call and read the body of its answer.
+
+        Args:
+            service: boto3's name of the service.
+            operation: boto3's name of the operation, one whose answer has a `Body`.
+            region: the region; without it the account's.
+            most: bytes; what is longer is an error.
+            params: the operation's own.
+
+        Raises:
+            PermanentError: the body is longer than `most`.
+        """
+        await self._checked(region)
+
+        def read(client: Any) -> bytes:
+            with getattr(client, operation)(**params)["Body"] as body:
+                found = bytes(body.read(most + 1))
+            if len(found) > most:
+                raise PermanentError(f"AWS account {self.name}: {service}:{operation} gives more than {most} bytes")
+            return found
+
+        return await self._run(service, operation, region, read)
 
     async def pages(
         self, service: str, operation: str, key: str, /, *, region: str = "", most: int = MAX_ITEMS, **params: Any

@@ -15,6 +15,7 @@ _PREFIXES = {
 """Services whose name in boto3 is not the one in policies."""
 _NAMES = {
     ("lambda", "Invoke"): "InvokeFunction",
+    ("s3", "CopyObject"): "PutObject",
     ("s3", "DeletePublicAccessBlock"): "PutBucketPublicAccessBlock",
     ("s3", "GetBucketEncryption"): "GetEncryptionConfiguration",
     ("s3", "GetObjectLockConfiguration"): "GetBucketObjectLockConfiguration",
@@ -29,6 +30,7 @@ _NAMES = {
     ("s3control", "DeletePublicAccessBlock"): "PutAccountPublicAccessBlock",
     ("s3control", "GetPublicAccessBlock"): "GetAccountPublicAccessBlock",
     ("s3control", "PutPublicAccessBlock"): "PutAccountPublicAccessBlock",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
 }
 
 

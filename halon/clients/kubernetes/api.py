@@ -55,6 +55,8 @@ class KubernetesConfig:
     clusters: Mapping[str, ClusterConfig] = field(default_factory=dict[str, ClusterConfig])
     default: str = ""
     """Which of them is meant when a playbook names none; not needed when there is only one."""
+    elsewhere: frozenset[str] = frozenset()
+    """Those that only a worker of their own reaches, never this process."""
 
 
 class KubernetesApi:
@@ -68,7 +70,7 @@ class KubernetesApi:
         """Give the cluster of this name; with an empty name the default one.
 
         Raises:
-            Misconfigured: there is no such cluster, or no default.
+            Misconfigured: there is no such cluster, or no default, or another worker's.
         """
         known = self._config.clusters
         chosen = name or self._config.default or (next(iter(known)) if len(known) == 1 else "")
@@ -76,6 +78,10 @@ class KubernetesApi:
             offered = ", ".join(sorted(known)) or "none"
             wanted = f"no cluster '{chosen}'" if chosen else "no default among several clusters"
             raise Misconfigured(f"halon.yaml has {wanted} under kubernetes.clusters; it names: {offered}")
+        if chosen in self._config.elsewhere:
+            raise Misconfigured(
+                f"cluster {chosen} is reached by its own worker only (`worker` in halon.yaml), not here"
+            )
         if chosen not in self._clusters:
             connection = Connection(chosen or "default", known.get(chosen, ClusterConfig()))
             self._clusters[chosen] = Cluster(connection)

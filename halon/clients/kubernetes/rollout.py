@@ -21,6 +21,8 @@ HOPELESS = frozenset({"InvalidImageName", "CreateContainerConfigError", "ErrImag
 _MAX_TROUBLES = 10
 RESTART_MARK = "halon.dev/restart"
 """Annotation of a pod template: which restart by Halon this is."""
+ROLLBACK_MARK = "halon.dev/rollback"
+"""Annotation of a pod template: `unsafe` when what it has done, such as to a database, outlives a rollback."""
 _RESTARTS = frozenset({RESTARTED_AT, RESTART_MARK})
 
 
@@ -147,6 +149,18 @@ def plain(template: JsonObject) -> JsonObject:
 def annotation(template: JsonObject, name: str) -> str:
     """Give a pod template's annotation, or nothing."""
     return str(_object(_object(template.get("metadata")).get("annotations")).get(name) or "")
+
+
+def unsafe(known: Sequence[Revision], goal: Revision) -> str:
+    """Why going back to `goal` is unsafe, by the annotation of a revision since then; empty when none says so.
+
+    A release that migrates a schema says so of itself, in the template of its pods: `halon.dev/rollback: unsafe`.
+    """
+    for one in known:
+        said = annotation(one.template, ROLLBACK_MARK).strip()
+        if one.number > goal.number and said.lower().startswith("unsafe"):
+            return f"revision {one.number} says of itself that it cannot be rolled back ({ROLLBACK_MARK}: {said[:200]})"
+    return ""
 
 
 def images(template: JsonObject) -> dict[str, str]:

@@ -106,6 +106,8 @@ class Call:
             found.add("ec2:CreateTags")
         if self.environ.get("HTTP_X_AMZ_OBJECT_LOCK_MODE"):
             found.add("s3:PutObjectRetention")
+        if self.operation == "CopyObject":
+            found.add("s3:GetObject")
         return found
 
     def line(self) -> str:
@@ -199,6 +201,9 @@ class Emulator:
                 self.losing -= 1
                 environ["werkzeug.socket"].shutdown(SHUT_RDWR)
                 return []
+        if environ["REQUEST_METHOD"] == "HEAD":  # it tells the length of what it does not send
+            start(f"{answer.status} X", answer.headers)
+            return []
         sized = [one for one in answer.headers if one[0].lower() != "content-length"]
         start(f"{answer.status} X", [*sized, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
@@ -220,6 +225,9 @@ class Emulator:
             codes = {"ec2": ("RequestLimitExceeded", 503), "query": ("Throttling", 400), "rest-xml": ("SlowDown", 503)}
             code, status = codes.get(call.protocol, ("ThrottlingException", 429))
             return call.error(code, "Rate exceeded", status)
+        owners = {call.environ.get(f"HTTP_X_AMZ{of}_EXPECTED_BUCKET_OWNER") for of in ("", "_SOURCE")}
+        if owners - {None, ACCOUNT}:
+            return call.error("AccessDenied", "Access Denied", 403)
         may = self.roles.get(self.holders.get(call.key_id, ""), ("*",))
         lacking = sorted(one for one in call.needs if not any(fnmatchcase(one, pattern) for pattern in may))
         lacking += sorted(call.needs & self.denied) or ([call.action] if "*" in self.denied and call.changes else [])
@@ -248,6 +256,8 @@ def understood(environ: dict[str, Any], emulator: Emulator) -> Call:
     else:
         raw = environ.get("RAW_URI", path).partition("?")[0]  # in a label, a slash is written %2F
         operation = _routed(service, environ["REQUEST_METHOD"], raw, query)
+        if operation == "PutObject" and "HTTP_X_AMZ_COPY_SOURCE" in environ:
+            operation = "CopyObject"
     call = Call(service, operation, key_id, region, protocol, path, query, body, environ, emulator)
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -269,15 +279,19 @@ def _model(service: str) -> Any:
 
 
 @cache
-def _routes(service: str) -> list[tuple[str, re.Pattern[str], dict[str, str], str]]:
-    found: list[tuple[str, re.Pattern[str], dict[str, str], str]] = []
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], dict[str, str | None], str]]:
+    found: list[tuple[str, re.Pattern[str], dict[str, str | None], str]] = []
     for name in _model(service).operation_names:
         if service == "s3" and ("DirectoryBucket" in name or name == "CreateSession"):  # elsewhere
             continue
-        http = _model(service).operation_model(name).http
+        model = _model(service).operation_model(name)
+        http, shape = model.http, model.input_shape
+        members = {one: shape.members[one].serialization for one in shape.required_members} if shape else {}
+        asked = [one["name"] for one in members.values() if one.get("location") == "querystring"]
         path, _, query = http["requestUri"].partition("?")
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.sub(r"\\\{\w+\\\+\\\}", ".+", re.escape(path)))
-        found.append((http["method"], re.compile(f"{pattern}/?"), dict(parse_qsl(query, keep_blank_values=True)), name))
+        wanted = {**dict.fromkeys(asked), **dict(parse_qsl(query, keep_blank_values=True))}
+        found.append((http["method"], re.compile(f"{pattern}/?"), wanted, name))
     return found
 
 
@@ -286,7 +300,9 @@ def _routed(service: str, method: str, path: str, query: Mapping[str, str]) -> s
     fitting = [
         (len(wanted), -pattern.pattern.count("+"), len(pattern.pattern), name)
         for verb, pattern, wanted, name in _routes(service)
-        if verb == method and pattern.fullmatch(path) and all(query.get(one) == value for one, value in wanted.items())
+        if verb == method
+        and pattern.fullmatch(path)
+        and all(one in query and value in {None, query[one]} for one, value in wanted.items())
     ]
     return max(fitting)[-1] if fitting else f"{method} {path}"
 

@@ -36,8 +36,9 @@ def describe(call: Call) -> Answer:
 def _group(found: dict[str, Any]) -> str:
     shards = ""
     for number, replicas in enumerate(found["replicas"], 1):
-        member = "<NodeGroupMember><CacheClusterId>sessions</CacheClusterId></NodeGroupMember>"
-        members = f"<NodeGroupMembers>{member * (replicas + 1)}</NodeGroupMembers>"
+        ids = (f"sessions-{number:04}-{each:03}" for each in range(1, replicas + 2))
+        nodes = "".join(f"<NodeGroupMember><CacheClusterId>{one}</CacheClusterId></NodeGroupMember>" for one in ids)
+        members = f"<NodeGroupMembers>{nodes}</NodeGroupMembers>"
         shards += f"<NodeGroup><NodeGroupId>{number:04}</NodeGroupId>{members}</NodeGroup>"
     status = "modifying" if found["then"] else found.get("status", "available")
     return (

@@ -12,7 +12,7 @@ from world import World
 from activities.aws._records import plain
 from halon.clients.aws.api import AwsApi
 from halon.contracts.base import JsonObject
-from halon.errors import TransientError
+from halon.errors import NotFound, TransientError
 from halon.kit.env import Env
 
 NOBODY: Any = None
@@ -127,3 +127,24 @@ async def test_a_name_without_a_pair_is_not_failed_over() -> None:
 
 def test_names_are_compared_as_people_write_them() -> None:
     assert plain(r"\052.Example.com.") == "*.example.com"
+
+
+async def test_what_the_records_are_like_can_be_looked_at_before_they_are_shifted() -> None:
+    async with stage("aws.get_records", layers=layers_route53.LAYERS) as there:
+        made = weighted(there.aws)
+        red(there, "west")
+        assert await there.read("aws.get_records", {**SHOP, **made}) == {
+            "count": 2,
+            "weights": {"central": 1, "west": 3},
+            "primary": "",
+            "secondary": "",
+            "health": {"central": "green", "west": "red"},
+        }
+        with pytest.raises(NotFound):
+            await there.read("aws.get_records", {**SHOP, **made, "name": "none.example.com"})
+
+
+async def test_failover_records_say_which_is_primary() -> None:
+    async with stage("aws.get_records", layers=layers_route53.LAYERS) as there:
+        seen = await there.read("aws.get_records", {**SHOP, **paired(there.aws)})
+        assert (seen["primary"], seen["secondary"], seen["weights"]) == ("west", "central", {})

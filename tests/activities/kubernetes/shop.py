@@ -34,9 +34,17 @@ FAST = Timing(
 CART: dict[str, Any] = {"namespace": "shop", "name": "cart"}
 
 
-def deployment(image: str, *, replicas: int = 2, annotations: dict[str, str] | None = None, **spec: Any) -> Any:
+def deployment(
+    image: str,
+    *,
+    replicas: int = 2,
+    annotations: dict[str, str] | None = None,
+    of_pods: dict[str, str] | None = None,
+    **spec: Any,
+) -> Any:
     container = {"name": "cart", "image": image, "env": [{"name": "DB_PASSWORD", "value": "planted-in-the-template"}]}
-    template = {"metadata": {"labels": {"app": "cart"}}, "spec": {"containers": [container]}}
+    of_each = {"labels": {"app": "cart"}, **({"annotations": of_pods} if of_pods else {})}
+    template = {"metadata": of_each, "spec": {"containers": [container]}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

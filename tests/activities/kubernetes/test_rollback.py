@@ -95,3 +95,19 @@ async def test_a_rollback_to_what_crashes_too_is_found_broken(shop: Shop) -> Non
     settlement = await shop.confirmed(plan)
     assert settlement.state == "broken"
     assert "CrashLoopBackOff" in settlement.reason
+
+
+async def test_a_release_that_says_of_itself_that_it_cannot_be_rolled_back_is_not(shop: Shop) -> None:
+    await shop.roll_out("cart:2.0", of_pods={"halon.dev/rollback": "unsafe, it drops a column"})
+    why = "revision 2 says of itself that it cannot be rolled back (halon.dev/rollback: unsafe, it drops a column)"
+    assert (await shop.read("kubernetes.get_rollout_history", **CART))["unsafe"] == why
+    plan = await shop.plan(ROLLBACK, **CART)
+    assert (plan.kind, plan.reason.startswith(why), "even_if_unsafe" in plan.reason) == ("refused", True, True)
+    await shop.roll_out("cart:3.0", of_pods={"halon.dev/rollback": "safe"})
+    assert (await shop.plan(ROLLBACK, **CART)).kind == "change"
+    over_it = await shop.plan(ROLLBACK, **CART, to_revision=1)
+    assert over_it.reason.startswith(why)
+    plan = await shop.plan(ROLLBACK, **CART, to_revision=1, even_if_unsafe=True)
+    await shop.apply(plan)
+    assert (await shop.confirmed(plan)).state == "settled"
+    assert (await shop.taken_back(plan)).kind == "change"

@@ -1,0 +1,90 @@
+"""Events of AWS Health: what is wrong with AWS itself, and what it will change."""
+
+import re
+from typing import Any
+
+from halon.contracts.alert import Alert, AlertStatus
+from halon.contracts.base import is_list
+from halon.gateway.sources._reading import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    at,
+    finished,
+    first,
+    labelled,
+    maybe_moment,
+    missing,
+    moment,
+    needed,
+    text,
+    texts,
+)
+
+KINDS = ("AWS Health Event", "AWS Health Abuse Event")
+_STATUSES = {"open": AlertStatus.FIRING, "upcoming": AlertStatus.FIRING, "closed": AlertStatus.RESOLVED}
+_SEVERITIES = {"issue": CRITICAL, "investigation": WARNING, "scheduledChange": WARNING, "accountNotification": INFO}
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+_MAX_ENTITIES = 100
+
+
+def health_event(source: str, event: Any, where: str) -> Alert:
+    """Give the alert of an event of AWS Health.
+
+    Raises:
+        InvalidInput: it lacks what names it, or its status is none that is known.
+    """
+    detail = at(event, "detail")
+    place = f"{where}.detail"
+    identity, code = needed(detail, place, "eventArn"), needed(detail, place, "eventTypeCode")
+    ended = maybe_moment(at(detail, "endTime"))
+    said = text(detail, "statusCode")
+    status = _STATUSES.get(said or "open")
+    if status is None:
+        raise missing(f"{place}.statusCode", "open, upcoming or closed was expected")
+    category = text(detail, "eventTypeCategory")
+    account = first(text(detail, "affectedAccount"), text(event, "account"))
+    entities = _entities(detail)
+    only = entities[0] if len(entities) == 1 else ""
+    labels, rest = labelled(
+        {"account": account, "region": first(text(detail, "eventRegion"), text(event, "region"))}
+        | {"event_source": at(event, "source"), "event_type": at(event, "detail-type")}
+        | {"service": at(detail, "service"), "category": category, "scope": at(detail, "eventScopeCode")}
+        | {"entity": only, "instance_id": only if _INSTANCE.fullmatch(only) else ""}
+        | {"severity": _SEVERITIES.get(category, "")}
+    )
+    resolved = status is AlertStatus.RESOLVED
+    return finished(
+        Alert.model_construct(
+            source=source,
+            name=code,
+            # Seen from an organization, one event is many accounts' own.
+            fingerprint=f"{identity}/{account}" if text(detail, "affectedAccount") else identity,
+            status=status,
+            severity=_SEVERITIES.get(category, WARNING),
+            labels=labels,
+            annotations=texts(
+                {"summary": _description(detail), "status": said, "affected_entities": ", ".join(entities)}
+                | {"end_time": at(detail, "endTime"), "communication_id": at(detail, "communicationId")}
+                | {"page": at(detail, "page"), "total_pages": at(detail, "totalPages"), "event_id": at(event, "id")}
+            )
+            | rest,
+            starts_at=moment(at(detail, "startTime"), f"{place}.startTime"),
+            ends_at=(ended or maybe_moment(at(event, "time"))) if resolved else None,
+            url=f"https://health.aws.amazon.com/health/home#/account/event-log?eventID={identity}",
+        ),
+        where,
+    )
+
+
+def _entities(detail: Any) -> list[str]:
+    given = at(detail, "affectedEntities")
+    named = [text(one, "entityValue") for one in given[:_MAX_ENTITIES]] if is_list(given) else []
+    return sorted(set(filter(None, named)))
+
+
+def _description(detail: Any) -> str:
+    """Give the description, in English when there is one."""
+    given = at(detail, "eventDescription")
+    told = [(text(one, "language"), text(one, "latestDescription")) for one in given] if is_list(given) else []
+    return next((words for language, words in told if language.startswith("en")), told[0][1] if told else "")

@@ -1,0 +1,276 @@
+"""Events of EventBridge: findings and their resources, AWS Health, alarms, recorded calls, costs, and any other."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from reading import bodies, ends, read, taken
+
+from halon.contracts.alert import Alert, AlertStatus
+from halon.errors import InvalidInput
+
+FINDING = "49514155ed6b4536b05649a87fc3c05a"
+INSTANCE = "i-0abc1234def567890"
+
+
+def only(case: str) -> Alert:
+    (alert,) = read("eventbridge", case).alerts
+    return alert
+
+
+def with_detail(case: str, **changes: Any) -> Any:
+    """The event of a case with something else in its detail."""
+    body = bodies("eventbridge")[case]
+    return body | {"detail": body["detail"] | changes}
+
+
+def test_a_finding_about_a_key_says_whose_it_is() -> None:
+    alert = only("firing")
+    assert (alert.name, alert.fingerprint) == ("UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom", FINDING)
+    assert (alert.status, alert.severity) == (AlertStatus.FIRING, "warning")
+    assert alert.starts_at == datetime(2026, 1, 2, 2, 50, tzinfo=UTC)
+    assert alert.labels == {
+        "finding_type": "UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom",
+        "finding_id": FINDING,
+        "detector_id": "12cc51e1c99e833adf5924c71ac591b2",
+        "severity": "warning",
+        "account": "210987654321",
+        "region": "eu-west-1",
+        "event_source": "aws.guardduty",
+        "event_type": "GuardDuty Finding",
+        "resource_type": "AccessKey",
+        "resource_role": "TARGET",
+        "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "principal_id": "AIDACKCEVSQ6C2EXAMPLE",
+        "user_type": "IAMUser",
+        "user_name": "deploy",
+    }
+    notes = ("count", "remote_ip", "remote_country", "api", "api_service", "action", "severity_score")
+    assert [alert.annotations[name] for name in notes] == [
+        "3",
+        "198.51.100.7",
+        "Utopia",
+        "ListBuckets",
+        "s3.amazonaws.com",
+        "AWS_API_CALL",
+        "5",
+    ]
+    page = "https://eu-west-1.console.aws.amazon.com/guardduty/home?region=eu-west-1#/findings?search=id%3D"
+    assert alert.url == page + FINDING
+
+
+def test_an_update_is_the_same_episode_and_an_archived_finding_is_its_end() -> None:
+    first, again, archived = only("firing"), only("again"), only("resolved")
+    assert (first.episode, again.annotations["count"]) == (again.episode, "9")
+    assert ends(read("eventbridge", "firing"), read("eventbridge", "resolved"))
+    assert archived.ends_at == datetime(2026, 1, 2, 4, 0, 9, 102000, tzinfo=UTC)
+
+
+def test_a_finding_about_an_instance_says_where_it_is() -> None:
+    alert = only("instance")
+    assert alert.severity == "critical"
+    wanted = ("instance_id", "image_id", "instance_profile", "vpc_id", "subnet_id", "network_interface_id")
+    assert [alert.labels[name] for name in (*wanted, "security_groups")] == [
+        INSTANCE,
+        "ami-0abc",
+        "arn:aws:iam::210987654321:instance-profile/web",
+        "vpc-02",
+        "subnet-01",
+        "eni-0bfe",
+        "sg-01,sg-02",
+    ]
+    assert [alert.annotations[name] for name in ("local_port", "remote_port", "tag.team")] == ["22", "32794", "shop"]
+
+
+def test_names_that_begin_in_upper_case_are_read_as_well() -> None:
+    one, other = only("instance"), only("pascal")
+    assert (one.labels, one.episode, one.severity) == (other.labels, other.episode, other.severity)
+
+
+def test_a_role_is_no_user_and_a_sample_says_so() -> None:
+    labels = only("bucket").labels
+    assert (labels["role_name"], labels["session_name"], "user_name" in labels) == ("batch", INSTANCE, False)
+    assert (labels["bucket_name"], labels["bucket_arn"]) == ("shop-orders", "arn:aws:s3:::shop-orders")
+    assert labels["sample"] == "true"
+    assert "sample" not in only("firing").labels
+
+
+def test_a_finding_in_kubernetes_names_cluster_and_workload() -> None:
+    alert = only("kubernetes")
+    wanted = ("cluster_name", "namespace", "workload", "workload_kind", "kubernetes_user", "image")
+    assert [alert.labels[name] for name in wanted] == [
+        "shop",
+        "shop",
+        "cart-7d9f-x2x",
+        "pods",
+        "rosa",
+        "registry.example.com/cart:7",
+    ]
+    assert alert.severity == "info"
+
+
+def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
+    labels = only("sequence").labels
+    assert [labels[name] for name in ("resource_type", "bucket_name", "access_key_id", "user_name")] == [
+        "AttackSequence",
+        "shop-orders",
+        "AKIAIOSFODNN7EXAMPLE",
+        "deploy",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("score", "severity"),
+    [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
+)
+def test_scores_are_graded_as_guardduty_does(score: float | None, severity: str) -> None:
+    (alert,) = taken("eventbridge", with_detail("firing", severity=score)).alerts
+    assert alert.severity == severity
+
+
+def test_findings_of_security_hub_are_read_one_by_one() -> None:
+    parsed = read("eventbridge", "findings")
+    control, finding = parsed.alerts
+    assert parsed.rejected == ("events[2].Id: Field required",)
+    assert [remark.partition(":")[2] for remark in parsed.remarks] == [
+        " a check that could not be made begins no alert and ends none"
+    ]
+    assert (control.name, control.severity) == ("S3 general purpose buckets should block public access", "critical")
+    wanted = ("control", "bucket_name", "account", "product", "resource_type")
+    assert [control.labels[name] for name in wanted] == [
+        "S3.8",
+        "shop-orders",
+        "210987654321",
+        "Security Hub",
+        "AwsS3Bucket",
+    ]
+    assert control.starts_at == datetime(2026, 1, 1, 23, 0, 0, 123000, tzinfo=UTC)
+    wanted = ("finding_type", "access_key_id", "instance_id", "principal_id", "resource_type", "sample")
+    assert [finding.labels[name] for name in wanted] == [
+        "TTPs/UnauthorizedAccess:IAMUser-MaliciousIPCaller",
+        "AKIAIOSFODNN7EXAMPLE",
+        INSTANCE,
+        "AIDACKCEVSQ6C2EXAMPLE",
+        "AwsIamAccessKey",
+        "true",
+    ]
+    assert finding.severity == "warning"
+
+
+def test_a_control_that_passes_a_workflow_that_is_resolved_and_a_record_that_is_archived_are_ends() -> None:
+    ended = read("eventbridge", "findings-ended").alerts
+    assert {alert.status for alert in ended} == {AlertStatus.RESOLVED}
+    fired = read("eventbridge", "findings").alerts[0]
+    assert (ended[0].episode, ended[0].labels) == (fired.episode, fired.labels)
+
+
+def test_findings_in_the_open_schema_are_read_alike() -> None:
+    (alert,) = read("eventbridge", "ocsf").alerts
+    assert (alert.name, alert.severity) == ("S3 general purpose buckets should block public access", "critical")
+    wanted = ("control", "bucket_name", "account", "product", "resource_type")
+    assert [alert.labels[name] for name in wanted] == [
+        "S3.8",
+        "shop-orders",
+        "210987654321",
+        "Security Hub",
+        "AWS::S3::Bucket",
+    ]
+    ended = read("eventbridge", "ocsf-ended").alerts
+    assert [one.status for one in ended] == [AlertStatus.RESOLVED] * 3
+    assert {one.episode for one in ended} == {alert.episode}
+
+
+def test_an_event_of_aws_health_ends_when_it_is_closed() -> None:
+    alert, closed = only("health"), only("health-closed")
+    assert (alert.name, alert.severity) == ("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", "warning")
+    assert alert.starts_at == datetime(2026, 1, 2, 5, 1, 10, tzinfo=UTC)
+    assert (alert.labels["account"], alert.labels["instance_id"]) == ("210987654321", INSTANCE)
+    assert alert.annotations["summary"] == "An instance is scheduled for retirement."
+    assert (closed.status, closed.episode, closed.labels) == (AlertStatus.RESOLVED, alert.episode, alert.labels)
+    assert closed.ends_at == datetime(2026, 1, 2, 6, 1, 10, tzinfo=UTC)
+    assert ends(read("eventbridge", "health"), read("eventbridge", "health-closed"))
+
+
+def test_a_status_of_aws_health_that_nobody_knows_is_refused() -> None:
+    parsed = taken("eventbridge", with_detail("health", statusCode="perhaps"))
+    assert parsed.rejected == ("events[0].detail.statusCode: open, upcoming or closed was expected",)
+
+
+def test_an_alarm_is_what_it_is_through_a_topic() -> None:
+    alert = only("alarm")
+    assert alert.fingerprint == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:checkout-cpu"
+    assert alert.starts_at == datetime(2026, 1, 2, 3, 0, 28, 831000, tzinfo=UTC)
+    assert (alert.labels["instance_id"], alert.labels["event_source"]) == (INSTANCE, "aws.cloudwatch")
+    assert alert.annotations["previous_state"] == "OK"
+    assert ends(read("eventbridge", "alarm"), read("eventbridge", "alarm-ok"))
+    assert read("eventbridge", "alarm-no-data").alerts == ()
+    assert read("eventbridge", "configured").remarks == ("an alarm was configured, which is no alert",)
+
+
+def test_a_recorded_call_says_who_did_what() -> None:
+    alert = only("call")
+    assert (alert.name, alert.starts_at) == ("StopLogging", datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC))
+    wanted = ("api", "api_service", "user_type", "role_name", "session_name", "access_key_id", "trail")
+    assert [alert.labels[name] for name in wanted] == [
+        "StopLogging",
+        "cloudtrail.amazonaws.com",
+        "AssumedRole",
+        "admin",
+        "rosa@example.com",
+        "ASIAIOSFODNN7EXAMPLE",
+        "arn:aws:cloudtrail:eu-west-1:123456789012:trail/main",
+    ]
+    assert alert.labels["principal_arn"] == "arn:aws:sts::123456789012:assumed-role/admin/rosa@example.com"
+    assert alert.annotations["remote_ip"] == "198.51.100.7"
+
+
+def test_whom_a_call_is_about_is_not_who_made_it() -> None:
+    labels = only("key-made").labels
+    assert (labels["target_user"], labels["role_name"], "user_name" in labels) == ("deploy", "admin", False)
+
+
+def test_a_sign_in_says_how_it_went() -> None:
+    alert = only("sign-in")
+    assert (alert.name, alert.labels["user_type"], alert.labels["result"]) == ("ConsoleLogin", "Root", "Success")
+    assert alert.annotations["mfa"] == "No"
+
+
+def test_the_same_call_again_is_another_episode_and_the_same_event_again_is_not() -> None:
+    one, twice = only("call"), only("call")
+    (other,) = taken("eventbridge", with_detail("call", eventID="another")).alerts
+    assert (one.episode == twice.episode, one.episode == other.episode, one.condition == other.condition) == (
+        True,
+        False,
+        True,
+    )
+
+
+def test_an_anomaly_of_costs_says_what_costs_so_much() -> None:
+    alert = only("anomaly")
+    assert (alert.name, alert.labels["service"], alert.labels["account"]) == (
+        "Anomaly Detected",
+        "Amazon EC2",
+        "123456789012",
+    )
+    assert alert.annotations["impact"] == "151"
+
+
+def test_any_other_event_is_an_alert_by_its_type() -> None:
+    alert = only("other")
+    assert (alert.name, alert.severity) == ("EC2 Instance State-change Notification", "warning")
+    assert (alert.labels["instance-id"], alert.labels["state"]) == (INSTANCE, "stopped")
+    assert alert.labels["resource"].endswith(INSTANCE)
+
+
+def test_a_list_of_events_is_read_one_by_one() -> None:
+    parsed = read("eventbridge", "batch")
+    assert [alert.name for alert in parsed.alerts] == [
+        "UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom",
+        "checkout-cpu",
+    ]
+    assert parsed.rejected == ("events[2].detail: an object was expected",)
+
+
+def test_what_a_transformer_made_of_an_event_is_refused_with_the_reason() -> None:
+    with pytest.raises(InvalidInput, match="without an input transformer"):
+        taken("eventbridge", {"finding": "x"})
