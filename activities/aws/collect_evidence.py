@@ -1,6 +1,7 @@
 """Keep what AWS knows of an incident: events of its audit trail, and the state of what it is about."""
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints
@@ -55,7 +56,7 @@ class CollectEvidence(TrailQuery, Read[Evidence]):
 
     permissions: ClassVar[tuple[Permission, ...]] = (
         LOOK_UP,
-        LOOK,
+        replace(LOOK, when=("instance", "*")),
         Permission(
             "aws",
             (
@@ -64,6 +65,7 @@ class CollectEvidence(TrailQuery, Read[Evidence]):
             ),
             BUCKET,
             "to keep what is set of the bucket",
+            when=("bucket", "*"),
         ),
     )
     example: ClassVar[JsonObject] = {

@@ -63,12 +63,19 @@ class PreserveEvidence(Change[Preserved]):
             "arn:aws:s3:::{bucket}/{folder}/*",
             "to write locked copies, and to see that they are locked",
         ),
-        Permission("aws", ("s3:ListBucketVersions",), "arn:aws:s3:::{from_bucket}", "to see what is to be copied"),
+        Permission(
+            "aws",
+            ("s3:ListBucketVersions",),
+            "arn:aws:s3:::{from_bucket}",
+            "to see what is to be copied",
+            when=("from_bucket", "*"),
+        ),
         Permission(
             "aws",
             ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
             "arn:aws:s3:::{from_bucket}/{from_prefix}*",
             "to copy it",
+            when=("from_bucket", "*"),
         ),
     )
     example: ClassVar[JsonObject] = {

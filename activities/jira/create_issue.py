@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from activities.jira._issue import MAX_TEXT, READ, ProjectKey, Ticket
 from halon.clients.jira import Jira, document
-from halon.contracts.base import Json, JsonObject
+from halon.contracts.base import Json, JsonObject, canonical
 from halon.kit.action import Notice, Permission
 from halon.kit.env import Env
 from halon.kit.once import Reference, Title, Words, line_of, mark_of, words_of
 
+_MAX_FIELDS = 32 * 1024
 _MAX_SUMMARY = 255
 """Characters, of which Jira takes no more."""
 Named: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -59,7 +60,13 @@ class CreateIssue(Notice[Ticket]):
     assignee: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:-]*$", max_length=128)] = ""
     """The account id of whom it is assigned to; without it as the project does."""
     fields: Annotated[dict[CustomField, Json], Field(max_length=20)] = {}
-    """Fields of your own that the project wants, by their ids, as Jira's API takes them; no secrets."""
+    """Fields of your own that the project wants, by id, as Jira's API takes them; at most 32 kB, and no secrets."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "CreateIssue":
+        if len(canonical(self.fields)) > _MAX_FIELDS:
+            raise ValueError(f"`fields` is larger than {_MAX_FIELDS} bytes")
+        return self
 
     def target(self) -> str:
         """Name the project."""

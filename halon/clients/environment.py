@@ -8,6 +8,7 @@ from halon.clients.credentials import Credentials
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
+from halon.clients.kubernetes.jobs import JobTemplates
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
@@ -43,7 +44,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     try:
         page = status_page_of(settings.communication.status_page, credentials)
         own = (on_call, kubernetes, prometheus, checker, requester, notifier, page)
-        yield Env(*own, aws, *products, *((slack,) if slack else ()), *more)
+        yield Env(*own, JobTemplates(settings.kubernetes.jobs), aws, *products, *((slack,) if slack else ()), *more)
     finally:
         for one in products:
             await one.close()

@@ -102,6 +102,16 @@ class JsonApi:
 
     async def any(self, call: Call) -> Any:
         """Make a call that answers with JSON, or nothing. Raises what `object` does."""
+        answer = await self.answer(call)
+        if not answer.body.strip():
+            return None
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise self._strange("no JSON") from None
+
+    async def answer(self, call: Call) -> WebAnswer:
+        """Make a call, and give the answer as it came. Raises what `object` does."""
         token = await self._token()
         answer = await self._ask(call, token)
         if answer.status == HTTPStatus.UNAUTHORIZED and self.access.token is not None:
@@ -110,12 +120,7 @@ class JsonApi:
             answer = await self._ask(call, token)
         if not answer.ok:
             raise self._refused(answer, call, (token, call.hidden))
-        if not answer.body.strip():
-            return None
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError):
-            raise self._strange("no JSON") from None
+        return answer
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,12 +6,13 @@ from typing import Protocol
 
 from halon.clients.argocd import ArgoCd
 from halon.clients.credentials import Credentials
+from halon.clients.flagd import FlagDocuments
 from halon.clients.github import HEADERS as GITHUB_HEADERS
 from halon.clients.github import GitHub
 from halon.clients.gitlab import GitLab
 from halon.clients.http_request import Destination, HttpRequester
 from halon.clients.jira import Jira
-from halon.clients.json_api import Access
+from halon.clients.json_api import Access, JsonApi
 from halon.clients.launchdarkly import LaunchDarkly
 from halon.clients.logs import Logs
 from halon.clients.loki import Loki
@@ -67,6 +68,12 @@ def clients_of(settings: ServiceSettings, credentials: Credentials) -> Iterator[
         yield LaunchDarkly(replace(way, prefix="", headers={"LD-API-Version": "20240415"}), flags)
     if (unleash := settings.unleash) is not None:
         yield Unleash(replace(access("Unleash", "unleash", unleash, unleash.token), prefix=""), unleash)
+    if documents := settings.flagd.documents:
+        ways = {
+            name: replace(access(f"the document {name}", f"flagd.documents.{name}", one, one.token), user=one.user)
+            for name, one in documents.items()
+        }
+        yield FlagDocuments({name: JsonApi(way) for name, way in ways.items()})
     if (github := settings.github) is not None:
         yield GitHub(replace(access("GitHub", "github", github, github.token), headers=GITHUB_HEADERS), github)
     if (argocd := settings.argocd) is not None:

@@ -49,7 +49,7 @@ class Permission:
     """Kubernetes: which object, as `{field}`, where a parameter names it; a role is then narrowed to it when a playbook
     gives it as a constant."""
     when: tuple[str, str] | None = None
-    """A parameter and its value: it is needed only by calls that have it so."""
+    """A parameter and its value, `*` for any but none: it is needed only by calls that have it so."""
 
 
 @dataclass(frozen=True, slots=True)

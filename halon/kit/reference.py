@@ -71,9 +71,13 @@ def _permissions(permissions: tuple[Permission, ...]) -> Iterator[str]:
     yield "**Permissions**\n"
     yield "| system | what | on | why |\n|---|---|---|---|"
     for one in permissions:
-        why = f"{one.why}, for {one.when[0]} {one.when[1]}" if one.when else one.why
+        why = f"{one.why}, {_condition(*one.when)}" if one.when else one.why
         yield f"| {one.system} | {', '.join(one.verbs)} | {_cell(one.resource)} | {_cell(why)} |"
     yield ""
+
+
+def _condition(field: str, value: str) -> str:
+    return f"with `{field}`" if value == "*" else f"for {field} {value}"
 
 
 def _table(title: str, schema: JsonObject, empty: str) -> Iterator[str]:

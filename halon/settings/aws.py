@@ -15,6 +15,7 @@ RoleArn: TypeAlias = Annotated[
 ExternalId: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)
 ]
+Document: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.:/-]{3,128}$")]
 AccountName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 
 
@@ -31,6 +32,8 @@ class AwsAccount(Section):
     """The region of actions that name none."""
     regions: Annotated[tuple[Region, ...], Field(max_length=50)] = ()
     """The only regions that actions may reach; without it all."""
+    documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()
+    """The only documents of SSM that `aws.run_command` runs, by their exact names; without it none."""
     endpoint: HttpUrl | None = None
     """Another address than AWS's own, for every service, such as an emulator's."""
     worker: OwnWorker = False

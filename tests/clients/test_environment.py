@@ -7,6 +7,7 @@ from aiohttp import web
 
 from halon.clients.argocd import ArgoCd
 from halon.clients.environment import open_env
+from halon.clients.flagd import FlagDocuments
 from halon.clients.github import GitHub
 from halon.clients.gitlab import GitLab
 from halon.clients.http_check import HttpChecker
@@ -88,6 +89,7 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "logs": {**url, "allow": ["logs-*"]},
             "launchdarkly": {**token, "allow": ["shop/*"]},
             "unleash": {**url, **token, "allow": ["default/*"]},
+            "flagd": {"documents": {"shop": {"url": "https://x.example.com/flags.json"}}},
             "github": {**token, "allow": ["acme/*"]},
             "argocd": {**url, **token, "allow": ["cart"]},
             "gitlab": {**token, "allow": ["acme/*"]},
@@ -103,6 +105,7 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             Logs,
             LaunchDarkly,
             Unleash,
+            FlagDocuments,
             GitHub,
             GitLab,
             ArgoCd,

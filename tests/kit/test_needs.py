@@ -50,6 +50,7 @@ class See(Read[Answer]):
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission("kubernetes", ("get",), "apps/deployments", "to look", when=("kind", "Deployment")),
         Permission("kubernetes", ("get",), "apps/daemonsets", "to look", when=("kind", "DaemonSet")),
+        Permission("kubernetes", ("get",), "batch/jobs", "to look", when=("name", "*")),
     )
     example: ClassVar[JsonObject] = {}
 
@@ -177,9 +178,11 @@ def test_an_input_that_can_only_be_one_of_some_values_is_as_good_as_constants() 
     [
         ("kind: DaemonSet", {"daemonsets"}),
         ("kind: '${{ inputs.kind }}'", {"daemonsets", "deployments"}),
-        ("name: cart", {"deployments"}),
+        ("name: cart", {"deployments", "jobs"}),
+        ("name: ''", {"deployments"}),
+        ("name: '${{ inputs.kind }}'", {"deployments", "jobs"}),
     ],
-    ids=["constant", "open", "default"],
+    ids=["constant", "open", "default", "none", "any"],
 )
 def test_what_only_some_calls_need_is_granted_to_those_that_may_be_such(kind: str, resources: set[str]) -> None:
     step = f"steps: [{{id: see, uses: kubernetes.see, with: {{namespace: shop, {kind}}}}}]\n"

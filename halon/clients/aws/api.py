@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from halon.clients.aws.failures import Asked, answered, unanswered
 from halon.clients.aws.sessions import POOL, Session
-from halon.errors import Misconfigured, PermanentError
+from halon.errors import Misconfigured, PermanentError, PermissionDenied
 from halon.settings.aws import AwsAccount, AwsAccounts
 
 T = TypeVar("T")
@@ -171,6 +171,17 @@ class Account:
         if name and allowed and name not in allowed:
             raise Misconfigured(f"aws.accounts.{self.name}.regions in halon.yaml has no {name}")
         return chosen
+
+    def check_document(self, name: str) -> None:
+        """Refuse a document of SSM that halon.yaml does not allow.
+
+        Raises:
+            PermissionDenied: `documents` of the account do not name it.
+        """
+        if name not in self._settings.documents:
+            raise PermissionDenied(
+                f"aws.accounts.{self.name}.documents in halon.yaml does not name {name}: allow it there"
+            )
 
     def close(self) -> None:
         """Close the connections."""

@@ -125,7 +125,7 @@ def _applies(permission: Permission, known: Values) -> bool:
         return True
     field, value = permission.when
     values = _texts(known, field)
-    return values is None or value in values
+    return values is None or value in values or (value == "*" and any(values))
 
 
 def _need(use: Use, permission: Permission, verb: str, resource: str, known: Values) -> Need:

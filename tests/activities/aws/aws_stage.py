@@ -26,6 +26,9 @@ ANYWHERE = {
 }
 """Whom boto3 finds: nobody of the machine that the tests run on."""
 
+DOCUMENTS = ["Acme-Restart"]
+"""What halon.yaml allows to be run."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -76,7 +79,13 @@ async def stage(
             patch.setenv(name, value)
         allowed = [verb for one in actions for given in REGISTRY.action(one).permissions for verb in given.verbs]
         account = AwsAccount.model_validate(
-            {"role": aws.role(allowed), "region": REGION, "endpoint": aws.url, "account_id": ACCOUNT}
+            {
+                "role": aws.role(allowed),
+                "region": REGION,
+                "endpoint": aws.url,
+                "account_id": ACCOUNT,
+                "documents": DOCUMENTS,
+            }
         )
         api = AwsApi(AwsAccounts(accounts={"prod": account}))
         try:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import operations_computing
 import operations_data
 import operations_names
+import operations_running
 import operations_work
 from aws_stage import stage
 from operations import Given
@@ -31,6 +32,7 @@ WORLDS: dict[str, Opening] = {
         operations_computing.WORLDS,
         operations_data.WORLDS,
         operations_names.WORLDS,
+        operations_running.WORLDS,
         operations_work.WORLDS,
     )
     for name, given in some.items()

@@ -76,6 +76,8 @@ async def test_what_the_project_does_not_take_is_said_in_the_words_of_jira(doubl
     async with on(double, "create_issue", **ISSUE, issue_type="Story") as here:
         with pytest.raises(InvalidInput, match="valid issue type"):
             await here.run()
+        with pytest.raises(InvalidInput, match="larger than"):
+            await here.run(fields={"customfield_1": "x" * 40_000})
 
 
 @pytest.mark.parametrize(
