@@ -232,7 +232,7 @@ def test_a_schedule_says_when_it_is_due_next_and_when_it_was_last(text: str, fol
 
 @pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "0 3 * * */0", "5-1 * * * *", "x * * * *", "@often"])
 def test_what_is_no_schedule_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="fields|within|literal"):
+    with pytest.raises(ValueError, match=r"fields|within|literal"):
         schedule(text)
 
 
