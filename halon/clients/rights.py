@@ -122,6 +122,8 @@ async def rights_of_clusters(
     known = list(settings.kubernetes.clusters) or [""]
     found: list[Right] = []
     for name in known:
+        if name and settings.kubernetes.clusters[name].worker:
+            continue  # its own worker has the credentials
         wanted = Wanted(name or None, default_cluster(settings), tuple(namespaces))
         asked = _Asked("kubernetes", name or "default")
         for need in needs:
@@ -138,6 +140,8 @@ async def rights_of_accounts(needs: Sequence[Need], settings: Settings, aws: Aws
     accounts = accounts_of(settings)
     found: list[Right] = []
     for account in accounts:
+        if account.name and settings.aws.accounts[account.name].worker:
+            continue  # its own worker has the credentials
         asked = _Asked("aws", account.name or "default")
         for need in needs:
             if need.system == "aws" and concerns_account(need, account):
