@@ -21,6 +21,7 @@ from halon.clients.environment import open_env
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.preflight import Finding, inspect
 from halon.clients.rights import Right, rights_of_accounts, rights_of_clusters
+from halon.clients.targets import carried, carriers_of, reaching
 from halon.errors import NotFound
 from halon.kit.privileges.needs import Need, needs_of
 from halon.settings import Settings
@@ -36,7 +37,9 @@ class Preflight(BaseModel):
 
     ok: bool
     credentials: tuple[Finding, ...]
-    permissions: tuple[Right, ...] = ()
+    permissions: Sequence[Right] = ()
+    elsewhere: tuple[str, ...] = ()
+    """Clusters and accounts with a worker of their own, which were not asked."""
     problems: tuple[str, ...] = ()
     """Why what playbooks need is not wholly known."""
 
@@ -54,6 +57,10 @@ def preflight(
         list[str] | None,
         typer.Option("--namespace", "-n", help="Where to ask for what may be in any namespace; may be repeated."),
     ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--for", metavar="TARGET", help="Ask as the worker that `halon worker --for` starts."),
+    ] = None,
     no_permissions: Annotated[bool, flag("--no-permissions", help="Do not ask clusters and accounts.")] = False,
     json: Annotated[bool, flag("--json", help="Write the report as JSON.")] = False,
 ) -> None:
@@ -66,16 +73,18 @@ def preflight(
     Example: halon preflight -n shop -n web
     """
     settings = settings_of(context)
+    here = reaching(settings, carried(settings, target or ()))
     findings = tuple(inspect(settings, Credentials(settings.credentials), only or ()))
     systems = [one for one in ("kubernetes", "aws") if not no_permissions and _is_wanted(one, only or ())]
     needs, problems = _needs(settings) if systems else ([], ())
-    rights = asyncio.run(_rights([one for one in needs if one.system in systems], settings, namespace or ()))
+    asked = [one for one in needs if one.system in systems]
+    rights = asyncio.run(_rights(asked, here, namespace or (), only or ()))
+    elsewhere = tuple(one.target for one in carriers_of(settings)) if asked and not target else ()
     missing = sum(one.state == "missing" for one in findings)
     lacking = [one for one in rights if one.state != "allowed"]
     ok = not (missing or lacking or problems)
     if json:
-        report = Preflight(ok=ok, credentials=findings, permissions=tuple(rights), problems=problems)
-        say_json(report)
+        say_json(Preflight(ok=ok, credentials=findings, permissions=rights, elsewhere=elsewhere, problems=problems))
     else:
         for one in findings:
             _show(one)
@@ -89,6 +98,8 @@ def preflight(
             f"{counted(len(by_http), 'step')} need rights over HTTP, which nobody can ask for: see `halon permissions`",
             label="note",
         )
+    for one in elsewhere if not json else ():
+        note(f"{one.replace(':', ' ')} has a worker of its own: ask there, with `halon preflight --for`", label="note")
     if not ok:
         raise typer.Exit(1)
 
@@ -108,11 +119,13 @@ def _needs(settings: Settings) -> tuple[list[Need], tuple[str, ...]]:
     return needs_of(books.values(), books, installed.registry), problems
 
 
-async def _rights(needs: Sequence[Need], settings: Settings, namespaces: Sequence[str]) -> list[Right]:
+async def _rights(
+    needs: Sequence[Need], settings: Settings, namespaces: Sequence[str], only: Sequence[str]
+) -> list[Right]:
     async with open_env(settings) as env:
         clusters, accounts = await asyncio.gather(
-            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces),
-            rights_of_accounts(needs, settings, env.get(AwsApi)),
+            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces, only),
+            rights_of_accounts(needs, settings, env.get(AwsApi), only),
         )
     return [*clusters, *accounts]
 
