@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import StringConstraints, model_validator
 
+from activities.pagerduty._event import IncidentId
 from halon.clients.pagerduty import PagerDuty
 from halon.contracts.base import JsonObject
 from halon.kit.action import Notice, Output, Permission
@@ -40,8 +41,8 @@ class AddNote(Notice[Noted]):
         "text": "Memory grew since revision 42, which was rolled out 12 minutes before.",
     }
 
-    incident: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,32}$", max_length=32)] = ""
-    """The incident's id in PagerDuty, such as `Q02JTSNZWHSEKV`."""
+    incident: IncidentId = ""
+    """The incident's id in PagerDuty, such as the `alert.fingerprint` of an alert that came from there."""
     dedup_key: Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=255)] = ""
     """Or the key that it was triggered with: the newest incident with it."""
     reference: Reference

@@ -1,36 +1,21 @@
 """Resolve an incident in PagerDuty."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from activities.pagerduty._event import PERMISSIONS, Sent, ServiceName
-from halon.clients.pagerduty import PagerDuty
+from activities.pagerduty._event import GoingOn
 from halon.contracts.base import JsonObject
-from halon.kit.action import Notice, Permission
-from halon.kit.env import Env
-from halon.kit.once import Reference
 
 
-class ResolveIncident(Notice[Sent]):
-    """Resolve the incident of a `reference` in PagerDuty.
+class ResolveIncident(GoingOn):
+    """Resolve an incident in PagerDuty.
 
-    One that is resolved already or not there stays as it is, and PagerDuty says nothing of it. Another tool's incident
-    is reached through its own `dedup_key`, by the service's same integration. Errors: a service that halon.yaml does
-    not name is `misconfigured`, a key that PagerDuty does not take is `invalid_input`.
+    It is named by the `reference` that it was triggered with, or by its `dedup_key` if another tool did; the Events API
+    is told, which says nothing of one that is not there. Or it is named by its id, for which the REST API needs `token`
+    and `user` under `pagerduty` of halon.yaml. One that is resolved already stays as it is.
+
+    Errors: a service that halon.yaml does not name is `misconfigured`, a key that PagerDuty does not take is
+    `invalid_input`, a refused token `permission_denied`, an id that is not there `not_found`.
     """
 
-    permissions: ClassVar[tuple[Permission, ...]] = PERMISSIONS
+    becomes: ClassVar[Literal["acknowledge", "resolve"]] = "resolve"
     example: ClassVar[JsonObject] = {"service": "shop", "reference": "i-20260102-cart"}
-
-    service: ServiceName
-    """The service's name in `pagerduty.services` of halon.yaml."""
-    reference: Reference
-    """The reference that it was triggered with, which is its `dedup_key`."""
-
-    def target(self) -> str:
-        """Name the incident."""
-        return f"pagerduty/{self.service}/{self.reference}"
-
-    async def run(self, env: Env) -> Sent:
-        """Resolve it."""
-        await env.get(PagerDuty).send(self.service, "resolve", self.reference, {})
-        return Sent(dedup_key=self.reference)

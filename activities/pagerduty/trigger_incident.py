@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from activities.pagerduty._event import PERMISSIONS, Sent, ServiceName
+from activities.pagerduty._event import EVENT, Sent, ServiceName
 from halon.clients.pagerduty import PagerDuty
 from halon.contracts.base import JsonObject
 from halon.kit.action import Notice, Permission
@@ -26,7 +26,7 @@ class TriggerIncident(Notice[Sent]):
     PagerDuty does not take is `invalid_input`.
     """
 
-    permissions: ClassVar[tuple[Permission, ...]] = PERMISSIONS
+    permissions: ClassVar[tuple[Permission, ...]] = (EVENT,)
     example: ClassVar[JsonObject] = {
         "service": "shop",
         "reference": "i-20260102-cart",
@@ -72,4 +72,4 @@ class TriggerIncident(Notice[Sent]):
         if self.link:
             more["links"] = [{"href": self.link, "text": "More"}]
         await env.get(PagerDuty).send(self.service, "trigger", self.reference, more)
-        return Sent(dedup_key=self.reference)
+        return Sent(incident="", dedup_key=self.reference)

@@ -1,4 +1,4 @@
-"""PagerDuty: events about incidents by the Events API v2, notes by the REST API. https://developer.pagerduty.com.
+"""PagerDuty: events about incidents by the Events API v2, the rest by the REST API. https://developer.pagerduty.com.
 
 An event's `dedup_key` is the key against repetition: a second trigger with it joins the incident that is open.
 Notes have none, so they carry a mark, which is looked for before one is written.
@@ -17,6 +17,8 @@ from halon.settings.services import PagerDutySettings
 
 EventAction: TypeAlias = Literal["trigger", "acknowledge", "resolve"]
 _ACCEPT = {"Accept": "application/vnd.pagerduty+json;version=2"}
+_FAR = ("triggered", "acknowledged", "resolved")
+"""How far an incident has come."""
 _READ = "to read incidents (scope `incidents.read`)"
 _WRITE = "to write to incidents (scope `incidents.write`)"
 
@@ -71,6 +73,19 @@ class PagerDuty:
             raise NotFound(f"PagerDuty has no incident with the key '{dedup_key}' of the last month")
         return str(first["id"])
 
+    async def move(self, incident: str, verb: Literal["acknowledge", "resolve"]) -> None:
+        """Acknowledge or resolve an incident by its id, unless it has come so far. Raises what `note` does."""
+        path, api = f"/incidents/{segment(incident)}", self._rest()
+        there = (await api.object(Call("GET", path, _READ))).get("incident")
+        status = there.get("status") if is_object(there) else None
+        if status not in _FAR:
+            raise PermanentError("PagerDuty answers with something else than an incident")
+        wanted = f"{verb}d"
+        if _FAR.index(status) >= _FAR.index(wanted):
+            return
+        body = {"incident": {"type": "incident_reference", "status": wanted}}
+        await api.object(Call("PUT", path, _WRITE, headers=self._sender(), body=body))
+
     async def note(self, incident: str, text: str, mark: str) -> bool:
         """Write a note on an incident, unless one that shows the mark is there; gives whether it was written now.
 
@@ -87,8 +102,8 @@ class PagerDuty:
             raise PermanentError("PagerDuty answers with something else than notes")
         if any(is_object(one) and mark in str(one.get("content")) for one in said):
             return False
-        sender = {"From": str(self._settings.user)}
-        await api.object(Call("POST", path, _WRITE, headers=sender, body={"note": {"content": f"{text}\n\n{mark}"}}))
+        body = {"note": {"content": f"{text}\n\n{mark}"}}
+        await api.object(Call("POST", path, _WRITE, headers=self._sender(), body=body))
         return True
 
     async def close(self) -> None:
@@ -96,7 +111,10 @@ class PagerDuty:
         await self._events.close()
         await self._api.close()
 
+    def _sender(self) -> dict[str, str]:
+        return {"From": str(self._settings.user)}
+
     def _rest(self) -> JsonApi:
         if self._settings.token is None:
-            raise Misconfigured("`pagerduty` in halon.yaml has no `token` and `user`, which notes need")
+            raise Misconfigured("`pagerduty` in halon.yaml has no `token` and `user`, which the REST API needs")
         return self._api

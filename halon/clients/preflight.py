@@ -44,7 +44,7 @@ def inspect(settings: Settings, credentials: Credentials, only: Sequence[str] = 
 
 
 def is_wanted(place: str, only: Sequence[str]) -> bool:
-    """Whether a setting is one of those, or in a part of halon.yaml that is; without any, every one is."""
+    """Whether a setting is among those, or below one of them; without any, all are."""
     return not only or any(place == one or place.startswith((f"{one}.", f"{one}[")) for one in only)
 
 

@@ -172,22 +172,22 @@ class PagerDutySettings(Service):
     """An account of PagerDuty."""
 
     url: HttpUrl = "https://api.pagerduty.com"
-    """Address of the REST API, which only `pagerduty.add_note` needs; in Europe https://api.eu.pagerduty.com."""
+    """Address of the REST API, for notes and for incidents by their ids; in Europe https://api.eu.pagerduty.com."""
     events_url: HttpUrl = "https://events.pagerduty.com"
     """Address of the Events API; in Europe https://events.eu.pagerduty.com."""
     services: Annotated[dict[Name, PagerDutyService], Field(max_length=100)] = {}
     """Services that incidents may be triggered for, by a name for people."""
     token: SecretRef | None = None
-    """A REST API key, for notes."""
+    """A REST API key."""
     user: Email | None = None
-    """Mail address of the user whose notes they are."""
+    """Mail address of the user in whose name that is done."""
 
     @model_validator(mode="after")
     def _whole(self) -> "PagerDutySettings":
         if self.services and not is_safe_url(self.events_url):
             raise ValueError("`services` are only sent to https://, or to this machine")
         if (self.token is None) != (self.user is None):
-            raise ValueError("`token` and `user` belong together: notes are written in somebody's name")
+            raise ValueError("`token` and `user` belong together: the REST API writes in somebody's name")
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest, is_list, is_object
 from halon.gateway.parsing import Parsed
-from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _ocsf, _securityhub
+from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _ocsf, _securityhub, _standing
 from halon.gateway.sources._aws import severity_of
 from halon.gateway.sources._cloudwatch import state_change
 from halon.gateway.sources._reading import (
@@ -50,7 +50,9 @@ def _read(source: str, item: tuple[Any, Any], where: str) -> Alert | str:
         return _securityhub.finding(source, event, finding, where)
     if kind in _ocsf.KINDS:
         return _ocsf.finding(source, event, finding, where)
-    reader = _cloudtrail.call if kind.endswith(_cloudtrail.SUFFIX) else _READERS.get(kind, _happened)
+    # Insights of CloudTrail come by the same way and are no calls.
+    called = kind.endswith(_cloudtrail.SUFFIX) and text(event, "detail", "eventName")
+    reader = _cloudtrail.call if called else _READERS.get(kind, _happened)
     return reader(source, event, where)
 
 
@@ -110,5 +112,6 @@ _READERS: dict[str, Callable[[str, Any, str], Alert | str]] = {
     "GuardDuty Finding": _guardduty.finding,
     _costs.ANOMALY: _anomaly,
     **dict.fromkeys(_health.KINDS, _health.health_event),
+    **dict.fromkeys(_standing.KINDS, _standing.standing),
 }
 """How an event is read, by its `detail-type`."""

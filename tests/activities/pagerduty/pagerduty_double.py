@@ -39,9 +39,18 @@ class PagerDutyDouble(Vendor):
             case ["incidents"]:
                 found = [one for one in self.incidents if one["incident_key"] == query["incident_key"]]
                 return Answered({"incidents": found[: int(query["limit"])], "more": False})
+            case ["incidents", number] if number in self.notes:
+                return self._moved(next(one for one in self.incidents if one["id"] == number), body)
             case ["incidents", number, "notes"] if number in self.notes:
                 return self._noted(self.notes[number], body)
         return Answered({"error": {"message": "Not Found", "code": 2100}}, 404)
+
+    def _moved(self, there: dict[str, Any], body: Any) -> Answered:
+        if body is not None:
+            assert self.headers.get("From") == USER
+            assert body["incident"]["type"] == "incident_reference"
+            there["status"] = body["incident"]["status"]
+        return Answered({"incident": there})
 
     def _noted(self, notes: list[dict[str, Any]], body: Any) -> Answered:
         if body is None:

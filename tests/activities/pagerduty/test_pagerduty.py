@@ -27,7 +27,7 @@ async def test_an_incident_says_what_is_wrong_within_the_bounds_and_without_secr
     details = {"logs": "password=hunter22", "long": "x" * 20_000}
     more = {"component": "cart", "link": "https://halon.example.com/i-1", "severity": "error"}
     async with on(double, "trigger_incident", **EVENT, summary="down\n" * 1000, details=details, **more) as here:
-        assert await here.run() == {"dedup_key": "i-1"}
+        assert await here.run() == {"incident": "", "dedup_key": "i-1"}
     event = double.incidents[0]["event"]
     payload = event["payload"]
     assert (len(payload["summary"]), "\n" in payload["summary"]) == (1024, False)
@@ -48,7 +48,7 @@ async def test_an_incident_that_was_resolved_is_triggered_anew(double: PagerDuty
 async def test_what_is_not_there_is_acknowledged_and_resolved_without_an_error(double: PagerDutyDouble) -> None:
     for action in ("acknowledge_incident", "resolve_incident"):
         async with on(double, action, **EVENT) as here:
-            assert await here.run() == {"dedup_key": "i-1"}
+            assert await here.run() == {"incident": "", "dedup_key": "i-1"}
     assert double.journal == []
 
 
@@ -67,6 +67,25 @@ async def test_a_key_that_pagerduty_does_not_know_is_told_without_the_key(double
         with pytest.raises(InvalidInput, match="routing_key") as caught:
             await here.run()
     assert "planted" not in str(caught.value)
+
+
+async def test_an_incident_of_pagerdutys_own_is_moved_on_by_its_id_and_never_back(double: PagerDutyDouble) -> None:
+    there = double.opened("somebody's")
+    for action, status in [("acknowledge", "acknowledged"), ("resolve", "resolved"), ("acknowledge", "resolved")]:
+        async with on(double, f"{action}_incident", incident=there["id"]) as here:
+            assert await here.run() == {"incident": there["id"], "dedup_key": ""}
+            await here.run()
+        assert there["status"] == status
+    assert len(double.journal) == 2
+
+
+async def test_an_incident_is_named_in_exactly_one_way(double: PagerDutyDouble) -> None:
+    async with on(double, "resolve_incident") as here:
+        for params in ({}, {"service": "shop"}, {"reference": "r"}, {**EVENT, "incident": "Q1"}):
+            with pytest.raises(InvalidInput, match="say which incident"):
+                await here.run(**params)
+        with pytest.raises(NotFound):
+            await here.run(incident="Q9")
 
 
 async def test_a_note_goes_to_the_newest_incident_of_the_key(double: PagerDutyDouble) -> None:
@@ -94,9 +113,11 @@ async def test_notes_need_a_token_and_events_do_not(double: PagerDutyDouble) -> 
     def client(url: str) -> PagerDuty:
         return pagerduty(url, token=None, user=None)
 
-    async with on(double, "add_note", client, incident="Q1", reference="r", text="t") as here:
-        with pytest.raises(Misconfigured, match="`token` and `user`"):
-            await here.run()
+    note = {"reference": "r", "text": "t"}
+    for action, params in [("add_note", note), ("acknowledge_incident", {})]:
+        async with on(double, action, client, incident="Q1", **params) as here:
+            with pytest.raises(Misconfigured, match="`token` and `user`"):
+                await here.run()
     async with on(double, "trigger_incident", client, **EVENT, summary="down") as here:
         await here.run()
     assert len(double.incidents) == 1
