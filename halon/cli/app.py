@@ -36,6 +36,7 @@ from halon.cli.setup import setup
 from halon.cli.show import show
 from halon.cli.simulate import show_simulation
 from halon.cli.up import up
+from halon.cli.workers import workers
 from halon.errors import HalonError, InvalidInput
 
 FAILED = 1
@@ -91,6 +92,7 @@ app.command(rich_help_panel=_RUNNING)(permissions)
 app.command(rich_help_panel=_RUNNING)(preflight)
 app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
+app.command(rich_help_panel=_RUNNING)(workers)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
 app.command(rich_help_panel=_OPERATING)(incidents.incidents)
 app.command(rich_help_panel=_OPERATING)(show)

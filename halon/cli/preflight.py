@@ -1,4 +1,4 @@
-"""`halon preflight`: whether credentials are there, and may do what playbooks need, before either is needed.
+"""`halon preflight`: whether credentials are there, and may do what playbooks need, and whether workers are there.
 
 It shows names and places, never values.
 """
@@ -15,12 +15,14 @@ from halon.cli.installed import installation
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, note, say, say_json, styled
+from halon.cli.workers import presence_of
 from halon.clients.aws.api import AwsApi
 from halon.clients.credentials import Credentials
 from halon.clients.environment import open_env
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.preflight import Finding, inspect
 from halon.clients.rights import Right, rights_of_accounts, rights_of_clusters
+from halon.clients.targets import carried, reaching
 from halon.errors import NotFound
 from halon.kit.privileges.needs import Need, needs_of
 from halon.settings import Settings
@@ -36,6 +38,8 @@ class Preflight(BaseModel):
 
     ok: bool
     credentials: tuple[Finding, ...]
+    workers: tuple[Finding, ...] = ()
+    """Those of the clusters and accounts that have one of their own."""
     permissions: tuple[Right, ...] = ()
     problems: tuple[str, ...] = ()
     """Why what playbooks need is not wholly known."""
@@ -54,6 +58,14 @@ def preflight(
         list[str] | None,
         typer.Option("--namespace", "-n", help="Where to ask for what may be in any namespace; may be repeated."),
     ] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for",
+            metavar="TARGET",
+            help="Look as the worker of cluster:NAME or account:NAME would; may be repeated.",
+        ),
+    ] = None,
     no_permissions: Annotated[bool, flag("--no-permissions", help="Do not ask clusters and accounts.")] = False,
     json: Annotated[bool, flag("--json", help="Write the report as JSON.")] = False,
 ) -> None:
@@ -61,28 +73,36 @@ def preflight(
 
     Says for each setting where its credential was found, or which sources were tried; values are never shown. Then asks
     every cluster and AWS account whether Halon may do what the steps of the installed playbooks need, and says which
-    step misses what. Exits with 1 when something is missing, or could not be asked.
+    step misses what. A cluster or account that has a worker of its own is not asked: of that it says whether it is
+    there. Exits with 1 when something is missing, or could not be asked.
 
     Example: halon preflight -n shop -n web
     """
-    settings = settings_of(context)
+    given = settings_of(context)
+    settings = reaching(given, carried(given, targets or ()))
     findings = tuple(inspect(settings, Credentials(settings.credentials), only or ()))
     systems = [one for one in ("kubernetes", "aws") if not no_permissions and _is_wanted(one, only or ())]
     needs, problems = _needs(settings) if systems else ([], ())
-    rights = asyncio.run(_rights([one for one in needs if one.system in systems], settings, namespace or ()))
+    rights = asyncio.run(
+        _rights([one for one in needs if one.system in systems], settings, namespace or (), only or ())
+    )
     missing = sum(one.state == "missing" for one in findings)
+    workers = asyncio.run(presence_of(given, only or ()))
+    away = sum(one.state == "missing" for one in workers)
     lacking = [one for one in rights if one.state != "allowed"]
-    ok = not (missing or lacking or problems)
+    ok = not (missing or lacking or problems or away)
     if json:
-        report = Preflight(ok=ok, credentials=findings, permissions=tuple(rights), problems=problems)
+        report = Preflight(ok=ok, credentials=findings, workers=workers, permissions=tuple(rights), problems=problems)
         say_json(report)
     else:
-        for one in findings:
+        for one in (*findings, *workers):
             _show(one)
         if not findings:
             say("halon.yaml names no credentials here")
         _show_rights(rights)
     _conclude(missing, len(findings), rights, problems)
+    if away:
+        note(f"{counted(away, 'worker')} of {len(workers)} missing", style="red", label="error")
     by_http = {one.who for one in needs if one.system == "http"}
     if by_http and not json:
         note(
@@ -108,11 +128,13 @@ def _needs(settings: Settings) -> tuple[list[Need], tuple[str, ...]]:
     return needs_of(books.values(), books, installed.registry), problems
 
 
-async def _rights(needs: Sequence[Need], settings: Settings, namespaces: Sequence[str]) -> list[Right]:
+async def _rights(
+    needs: Sequence[Need], settings: Settings, namespaces: Sequence[str], only: Sequence[str]
+) -> list[Right]:
     async with open_env(settings) as env:
         clusters, accounts = await asyncio.gather(
-            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces),
-            rights_of_accounts(needs, settings, env.get(AwsApi)),
+            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces, only),
+            rights_of_accounts(needs, settings, env.get(AwsApi), only),
         )
     return [*clusters, *accounts]
 

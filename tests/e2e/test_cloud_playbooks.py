@@ -34,6 +34,8 @@ from halon.store.store import Store, open_store
 SHIPPED = Path(__file__).parents[2] / "playbooks"
 REGISTRY = worker.registry()
 DONE_WITHIN = 240.0
+STARTS_WITHIN = 180.0
+"""Seconds; both are for machines that do much else."""
 LEASE = "12s"
 _TIMES = {"every": "1s", "within": "4m", "hold": "2s", "wait": "1s", "expires": LEASE}
 
@@ -75,9 +77,19 @@ async def running(root: Path, inbox: Inbox, aws: Emulator, *names: str) -> Async
             await one.prepare()
             await one.start("worker")
             await one.start("gateway")
+            await until(lambda: _listens(one.gateway_port), within=STARTS_WITHIN, pause=0.3)
             yield one
         finally:
             await one.stop()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def alert(name: str, annotations: dict[str, str] | None = None, **labels: str) -> dict[str, Any]:
@@ -222,7 +234,8 @@ async def test_a_bulk_transfer_is_stopped_with_its_evidence_kept_first_and_legal
     assert iam.list_user_policies(UserName="deployer")["PolicyNames"] == [], "the denial was a lease"
     assert "s3:DeleteBucketPolicy" in made, "and so was the bucket's"
     (held,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
-    assert [one["GroupName"] for one in held["SecurityGroups"]] == ["halon-quarantine"]
+    groups = [each["GroupName"] for one in held["NetworkInterfaces"] for each in one["Groups"]]
+    assert groups == ["halon-quarantine"]
     assert inbox.titles("security"), "security on call was called"
     assert inbox.titles("executives") == ["Data may be leaving shop-exports"]
     deadline, reminder = inbox.titles("legal")

@@ -12,6 +12,7 @@ Whoever holds the key `admin` is held to nothing, and leaves no trace in the jou
 
 import io
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +35,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from halon.clients.aws.iam import iam_action
 from halon.clients.aws.sessions import same_host
 
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+"""Without the 1,291 images that moto otherwise reads for each EC2, and again when it forgets one."""
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 ADMIN = "admin"

@@ -9,7 +9,7 @@ from emulator import ACCOUNT, REGION
 
 from activities.aws._bucket import parsed
 from halon.contracts.base import JsonObject
-from halon.errors import NotFound, PermanentError
+from halon.errors import NotFound, PermanentError, PermissionDenied
 
 OTHER = '{"Sid": "web","Effect":"Allow",  "Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::exports/*"}'
 OURS: dict[str, Any] = {"Sid": "Halon0x6b", "Effect": "Deny"}
@@ -106,6 +106,38 @@ async def test_public_access_is_blocked_and_goes_back_to_what_it_was(params: Jso
         assert back.after == plan.before
         await world.apply(back, key="undo")
         assert (await world.confirmed(back)).state == "settled"
+
+
+@pytest.mark.parametrize("params", [{"bucket": "exports"}, {}], ids=["bucket", "account"])
+async def test_what_somebody_else_has_blocked_meanwhile_is_not_the_runs_to_open_again(params: JsonObject) -> None:
+    async with stage("aws.block_public_access") as here:
+        s3 = await bucket(here)
+        world = here.world("aws.block_public_access", params, lambda: None)
+        plan = await world.plan()
+        everything = dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+        )
+        if params:
+            s3.put_public_access_block(Bucket="exports", PublicAccessBlockConfiguration=everything)
+        else:
+            whole = here.aws.admin("s3control")
+            whole.put_public_access_block(AccountId=ACCOUNT, PublicAccessBlockConfiguration=everything)
+        applied = await world.apply(plan)
+        assert (applied.status, applied.ours, world.writes()) == ("already", False, [])
+
+
+async def test_a_mark_without_its_change_is_no_change() -> None:
+    async with stage("aws.block_public_access") as here:
+        await bucket(here)
+        world = here.world("aws.block_public_access", {"bucket": "exports"}, lambda: None)
+        plan = await world.plan()
+        here.aws.denied.add("s3:PutBucketPublicAccessBlock")
+        with pytest.raises(PermissionDenied):
+            await world.apply(plan)
+        assert len(world.writes()) == 1  # the mark
+        here.aws.denied.clear()
+        assert (await world.apply(plan)).status == "applied"
+        assert len(world.writes()) == 2
 
 
 async def test_a_bucket_is_looked_at() -> None:

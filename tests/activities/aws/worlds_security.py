@@ -13,7 +13,7 @@ from world import Opening, World
 from halon.contracts.base import JsonObject
 
 IMAGE = "ami-03cf127a"
-"""One of those that moto brings along."""
+"""Any: moto starts instances of images that it has not, too."""
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 DENY_BY_US = {"Sid": "Halon0x6f74686572", "Effect": "Deny", "Action": "*", "Resource": "*"}
 

@@ -255,11 +255,40 @@ def test_an_anomaly_of_costs_says_what_costs_so_much() -> None:
     assert alert.annotations["impact"] == "151"
 
 
+def test_what_stands_until_it_is_mended_ends_by_its_own_word() -> None:
+    alert = only("inspector")
+    assert (alert.name, alert.severity, alert.labels["account"]) == (
+        "CVE-2026-0001 - openssl",
+        "critical",
+        "210987654321",
+    )
+    assert alert.labels["resource_id"] == INSTANCE
+    assert ends(read("eventbridge", "inspector"), read("eventbridge", "inspector-closed"))
+    config = only("config")
+    assert (config.name, config.labels["resource_id"]) == ("s3-bucket-public-read-prohibited", "shop-orders")
+    assert read("eventbridge", "config-unknown").alerts == ()
+    macie = only("macie")
+    assert (macie.name, macie.severity) == ("Policy:IAMUser/S3BucketPublic", "critical")
+    assert macie.labels["bucket_name"] == "shop-orders"
+
+
+def test_an_insight_of_cloudtrail_is_no_call() -> None:
+    assert only("insight").name == "AWS Insight via CloudTrail"
+
+
+def test_an_event_of_aws_health_without_a_status_is_over_when_its_end_has_come() -> None:
+    body = with_detail("health", statusCode=None, endTime="Fri, 2 Jan 2026 02:00:00 GMT")
+    assert taken("eventbridge", body).alerts[0].status is AlertStatus.RESOLVED
+    assert taken("eventbridge", with_detail("health", statusCode=None)).alerts[0].status is AlertStatus.FIRING
+
+
 def test_any_other_event_is_an_alert_by_its_type() -> None:
     alert = only("other")
     assert (alert.name, alert.severity) == ("EC2 Instance State-change Notification", "warning")
     assert (alert.labels["instance-id"], alert.labels["state"]) == (INSTANCE, "stopped")
     assert alert.labels["resource"].endswith(INSTANCE)
+    parsed = taken("eventbridge", with_detail("other", state="resolved"))
+    assert (parsed.alerts, len(parsed.remarks)) == ((), 1)
 
 
 def test_a_list_of_events_is_read_one_by_one() -> None:
