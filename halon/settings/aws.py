@@ -15,7 +15,7 @@ RoleArn: TypeAlias = Annotated[
 ExternalId: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)
 ]
-Document: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.:/-]{3,128}$")]
+Document: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.-]{3,128}$")]
 AccountName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 
 
