@@ -8,13 +8,24 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import StringConstraints, model_validator
 
+from activities.flagd._definition import (
+    UNSAID,
+    FlagKey,
+    Variant,
+    Wanted,
+    check_wanted,
+    fields_of,
+    owned,
+    proposed,
+    settled,
+)
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.kubernetes.connection import Resource
 from halon.clients.kubernetes.objects import Metadata, View
 from halon.clients.kubernetes.ownership import managers
 from halon.clients.kubernetes.stamps import pointed, stamp
-from halon.contracts.base import JsonObject, digest, is_object
-from halon.contracts.plan import Row, Settlement
+from halon.contracts.base import JsonObject, is_object
+from halon.contracts.plan import Settlement
 from halon.errors import NotFound, PermanentError
 from halon.kit.action import Change, Nothing, Permission, Proposal, Refusal, State
 from halon.kit.env import Env
@@ -26,7 +37,6 @@ _RESOURCES: dict[Source, Resource] = {
     "FeatureFlag": Resource("core.openfeature.dev", "v1beta1", "featureflags"),
     "ConfigMap": Resource("", "v1", "configmaps"),
 }
-_UNSAID = ""
 
 
 class FlagObject(View):
@@ -44,16 +54,6 @@ class FlagState(State):
     definition: JsonObject
     """As flagd reads it."""
     key: str
-
-    @property
-    def state(self) -> str:
-        """`ENABLED` or `DISABLED`."""
-        return str(self.definition.get("state"))
-
-    @property
-    def variant(self) -> str:
-        """The default variant."""
-        return str(self.definition.get("defaultVariant") or _UNSAID)
 
 
 class SetFlag(Change[FlagState]):
@@ -78,19 +78,18 @@ class SetFlag(Change[FlagState]):
     """The object's name."""
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=253)] = "flags.flagd.json"
     """Of a ConfigMap: the key under which it holds flagd's JSON."""
-    flag: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    flag: FlagKey
     """The flag's key."""
-    state: Literal["ENABLED", "DISABLED"] | None = None
+    state: Wanted | None = None
     """Whether it is evaluated; without it, that stays."""
-    variant: Annotated[str, StringConstraints(max_length=200)] = _UNSAID
+    variant: Variant = UNSAID
     """Its default variant, one of its variants; without it, that stays."""
     cluster: Annotated[str, StringConstraints(max_length=253)] = ""
     """A cluster of halon.yaml; without it, the default one."""
 
     @model_validator(mode="after")
     def _something(self) -> "SetFlag":
-        if self.state is None and self.variant == _UNSAID:
-            raise ValueError("say what shall change: `state`, `variant` or both")
+        check_wanted(self.state, self.variant)
         return self
 
     def target(self) -> str:
@@ -109,22 +108,9 @@ class SetFlag(Change[FlagState]):
 
     def plan(self, state: FlagState, now: datetime) -> Proposal | Nothing | Refusal:
         """Compare."""
-        variants = state.definition.get("variants")
-        if self.variant and not (is_object(variants) and self.variant in variants):
-            offered = ", ".join(sorted(variants)) if is_object(variants) else "none"
-            return Refusal(f"the flag {self.flag} has no variant {self.variant}: it has {offered}")
-        before = self.owned(state)
-        after = {**before, "state": self.state or state.state, "variant": self.variant or state.variant}
-        if before == after:
-            return Nothing(f"the flag {self.flag} is so already")
-        changed = [name for name in ("state", "variant") if before[name] != after[name]]
-        return Proposal(
-            summary=f"Set the flag {self.flag} in {self.source} {self.namespace}/{self.name}",
-            before=before,
-            after=after,
-            rows=[Row(field=f"{self.flag}: {name}", before=before[name], after=after[name]) for name in changed],
-            notes=managers(state.there.metadata),
-        )
+        where = f"{self.source} {self.namespace}/{self.name}"
+        wanted = (self.state, self.variant)
+        return proposed(state.definition, self.flag, wanted, where, managers(state.there.metadata))
 
     async def rehearse(self, env: Env, after: JsonObject, state: FlagState) -> Sequence[str]:
         """Let the API server check the patch."""
@@ -133,8 +119,7 @@ class SetFlag(Change[FlagState]):
 
     def owned(self, state: FlagState) -> JsonObject:
         """Its state and default variant, and the rest of it."""
-        rest = {name: one for name, one in state.definition.items() if name not in {"state", "defaultVariant"}}
-        return {"state": state.state, "variant": state.variant, "rest": digest(rest)[:16]}
+        return owned(state.definition)
 
     def mark(self, state: FlagState) -> str:
         """The key in the object's annotation for this flag."""
@@ -147,9 +132,7 @@ class SetFlag(Change[FlagState]):
 
     def settled(self, state: FlagState, after: JsonObject) -> Settlement:
         """Whether it is so. flagd hears of it within seconds, through a mounted ConfigMap within a minute or two."""
-        if self.owned(state) == after:
-            return Settlement(state="settled", observed={"state": state.state, "variant": state.variant})
-        return Settlement(state="broken", reason=f"somebody changed the flag {self.flag} again")
+        return settled(state.definition, self.flag, after)
 
     def undo(self, before: JsonObject, after: JsonObject) -> "SetFlag":
         """Put both back."""
@@ -171,9 +154,7 @@ class SetFlag(Change[FlagState]):
         return read if is_object(read) else {}
 
     def _operations(self, state: FlagState, after: JsonObject) -> list[JsonObject]:
-        wanted: JsonObject = {"state": after["state"]}
-        if after["variant"] != _UNSAID:
-            wanted["defaultVariant"] = after["variant"]
+        wanted = fields_of(after)
         if self.source == "FeatureFlag":
             root = f"/spec/flagSpec/flags/{pointed(self.flag)}"
             return [{"op": "add", "path": f"{root}/{name}", "value": value} for name, value in wanted.items()]

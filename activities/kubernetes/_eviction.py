@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from halon.clients.kubernetes.nodes import Budget
 from halon.clients.kubernetes.objects import Pod
+from halon.clients.kubernetes.pods import QUARANTINE
 
-QUARANTINE = "halon.dev/quarantine"
-"""Label of a pod that is kept for forensics: its uid."""
 _NAMED = 5
 """Pods that a sentence names."""
 

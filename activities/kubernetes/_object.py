@@ -26,7 +26,7 @@ Namespace: TypeAlias = Annotated[
 ClusterName: TypeAlias = Annotated[str, StringConstraints(max_length=253)]
 """A cluster's name in halon.yaml; empty for the default one."""
 
-Part: TypeAlias = Literal["replicas", "template", "images", "paused", "suspend", "bounds"]
+Part: TypeAlias = Literal["replicas", "template", "images", "paused", "suspend", "bounds", "labels"]
 
 
 def target(cluster: str, namespace: str, kind: str, name: str) -> str:

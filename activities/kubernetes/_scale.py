@@ -10,7 +10,7 @@ from pydantic import Field
 from activities.kubernetes._object import ClusterName, Name, Namespace, cluster_of, mark, rehearse, stamped, target
 from activities.kubernetes._templated import Templated
 from activities.kubernetes._workload import Kind, look
-from halon.clients.kubernetes.objects import Autoscaler
+from halon.clients.kubernetes.autoscalers import Autoscaler
 from halon.clients.kubernetes.ownership import managers
 from halon.contracts.base import JsonObject
 from halon.contracts.plan import Row, Settlement

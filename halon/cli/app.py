@@ -29,12 +29,14 @@ from halon.cli.options import flag
 from halon.cli.output import clean, note
 from halon.cli.people import oncall, people
 from halon.cli.permissions import permissions
+from halon.cli.postmortem import postmortem
 from halon.cli.preflight import preflight
 from halon.cli.run import run
 from halon.cli.setup import setup
 from halon.cli.show import show
 from halon.cli.simulate import show_simulation
 from halon.cli.up import up
+from halon.cli.workers import workers
 from halon.errors import HalonError, InvalidInput
 
 FAILED = 1
@@ -90,9 +92,11 @@ app.command(rich_help_panel=_RUNNING)(permissions)
 app.command(rich_help_panel=_RUNNING)(preflight)
 app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
 app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
+app.command(rich_help_panel=_RUNNING)(workers)
 app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
 app.command(rich_help_panel=_OPERATING)(incidents.incidents)
 app.command(rich_help_panel=_OPERATING)(show)
+app.command(rich_help_panel=_OPERATING)(postmortem)
 app.command(rich_help_panel=_OPERATING)(decisions.approve)
 app.command(rich_help_panel=_OPERATING)(decisions.deny)
 app.command(rich_help_panel=_OPERATING)(decisions.cancel)

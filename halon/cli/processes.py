@@ -50,7 +50,9 @@ _TRY = timedelta(seconds=10)
 """How long a worker tries to reach Temporal before it says so and tries again."""
 _BACKLOG = 2048
 _OF_ACTIONS = ("prometheus", "notify", "kubernetes", "groups")
-"""Parts of halon.yaml whose credentials a worker needs."""
+"""Parts of halon.yaml whose credentials a central worker needs."""
+_OF_TARGETS = ("kubernetes",)
+"""Those that the worker of a cluster or an account needs."""
 log = structlog.get_logger(__name__)
 
 
@@ -80,7 +82,9 @@ async def serve_worker(settings: Settings, chosen: Sequence[str] = ()) -> None:
             for name, queue in wanted.queues.items():
                 await ends.enter_async_context(worker.build_for(client, env, name, queue, settings))
                 log.info("worker.started", temporal=settings.temporal.address, task_queue=queue, worker=name)
-            looking = asyncio.create_task(_look_at_credentials(settings))
+            looking = asyncio.create_task(
+                _look_at_credentials(settings, _OF_ACTIONS if wanted.central else _OF_TARGETS)
+            )
             await stop.wait()
             looking.cancel()
             log.info("worker.stopping")
@@ -182,9 +186,9 @@ async def _look_at_search_attributes(client: Client) -> None:
         log.error("search_attribute.missing", name=name, fix="run `halon setup`")
 
 
-async def _look_at_credentials(settings: Settings) -> None:
+async def _look_at_credentials(settings: Settings, parts: Sequence[str]) -> None:
     """Say which credentials of actions are missing, before one is needed. Each may take a while to be looked for."""
-    findings = inspect(settings, Credentials(settings.credentials), _OF_ACTIONS)
+    findings = inspect(settings, Credentials(settings.credentials), parts)
     while (finding := await asyncio.to_thread(next, findings, None)) is not None:
         if finding.state == "missing":
             log.error("credential.missing", setting=finding.setting, tried=finding.problems)

@@ -86,7 +86,10 @@ async def _run(settings: Settings, config: Path | None, *, json: bool) -> None:
                     "gateway": engine.gateway_url,
                     "console": _console(settings, engine),
                     "data_dir": str(settings.data_dir),
-                    "alerts": {name: _webhook(engine, name) for name in settings.gateway.sources},
+                    "alerts": {
+                        name: one.queue.url or one.queue.name if one.queue else _webhook(engine, name)
+                        for name, one in settings.gateway.sources.items()
+                    },
                 }
             )
         else:
@@ -110,7 +113,10 @@ def _tell(settings: Settings, engine: Engine) -> None:
     if settings.temporal.encryption is not None:
         _fact("payloads", f"encrypted with key {settings.temporal.encryption.current}, in clear in the web UI")
     for name, source in sources.items():
-        _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
+        if source.queue is not None:
+            _fact("alerts", f"from the queue {source.queue.url or source.queue.name}, as {name}")
+        else:
+            _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
     by_hand = [name for name, one in sources.items() if one.type == "alertmanager" and one.auth.hmac is None]
     if by_hand:
         _fact("try it", _try_it(_webhook(engine, by_hand[0]), sources[by_hand[0]]), "green")

@@ -8,11 +8,13 @@ from halon.clients.credentials import Credentials
 from halon.clients.http_check import HttpChecker
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
+from halon.clients.kubernetes.jobs import JobTemplates
 from halon.clients.notify import Notifier
 from halon.clients.oncall import OnCall
 from halon.clients.prometheus import Prometheus
 from halon.clients.services import clients_of, requester_of
 from halon.clients.slack import Slack
+from halon.clients.statuspage import status_page_of
 from halon.kit.env import Env
 from halon.settings.model import NotifySettings, PrometheusSettings, Settings
 
@@ -40,8 +42,9 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     chat = settings.slack
     slack = Slack(chat, credentials.named(chat.token, "slack.token")) if chat else None
     try:
-        own = (on_call, kubernetes, prometheus, checker, requester, notifier)
-        yield Env(*own, aws, *products, *((slack,) if slack else ()), *more)
+        page = status_page_of(settings.communication.status_page, credentials)
+        own = (on_call, kubernetes, prometheus, checker, requester, notifier, page)
+        yield Env(*own, JobTemplates(settings.kubernetes.jobs), aws, *products, *((slack,) if slack else ()), *more)
     finally:
         for one in products:
             await one.close()

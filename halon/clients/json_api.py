@@ -19,7 +19,7 @@ from halon.clients.credentials import Token
 from halon.clients.web import MAX_ANSWER, Ask, Web, WebAnswer
 from halon.contracts.base import is_list, is_object
 from halon.errors import Conflict, HalonError, InvalidInput, NotFound, PermanentError, PermissionDenied, TransientError
-from halon.redaction import redact_text
+from halon.redaction import MASK, redact_text
 
 MAX_SAID = 300
 """Characters of the other side's own words that an error repeats."""
@@ -63,6 +63,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     limit: int = MAX_ANSWER
     """Bytes of an answer."""
+    hidden: str = field(default="", repr=False)
+    """A secret that `body` carries."""
 
 
 class JsonApi:
@@ -100,12 +102,7 @@ class JsonApi:
 
     async def any(self, call: Call) -> Any:
         """Make a call that answers with JSON, or nothing. Raises what `object` does."""
-        answer = await self._ask(call)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self.access.token is not None:
-            self.access.token.refused()  # it may have been changed since it was read
-            answer = await self._ask(call)
-        if not answer.ok:
-            raise self._refused(answer, call)
+        answer = await self.answer(call)
         if not answer.body.strip():
             return None
         try:
@@ -113,34 +110,48 @@ class JsonApi:
         except (ValueError, RecursionError):
             raise self._strange("no JSON") from None
 
+    async def answer(self, call: Call) -> WebAnswer:
+        """Make a call, and give the answer as it came. Raises what `object` does."""
+        token = await self._token()
+        answer = await self._ask(call, token)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self.access.token is not None:
+            self.access.token.refused()  # it may have been changed since it was read
+            token = await self._token()
+            answer = await self._ask(call, token)
+        if not answer.ok:
+            raise self._refused(answer, call, (token, call.hidden))
+        return answer
+
     async def close(self) -> None:
         """Close the connections."""
         await self._web.close()
 
-    async def _ask(self, call: Call) -> WebAnswer:
-        headers = {**self.access.headers, **call.headers, **await self._login()}
+    async def _ask(self, call: Call, token: str) -> WebAnswer:
+        headers = {**self.access.headers, **call.headers, **self._login(token)}
         ask = Ask(
             f"{self._url}{call.path}",
             method=call.method,
             headers=headers,
             query=call.query,
             body=call.body,
-            secret=self.access.token is not None,
+            secret=bool(token or call.hidden),
         )
         return await self._web.ask(self.access.who, ask, call.limit)
 
-    async def _login(self) -> dict[str, str]:
+    async def _token(self) -> str:
+        return (await asyncio.to_thread(self.access.token)).get_secret_value() if self.access.token is not None else ""
+
+    def _login(self, token: str) -> dict[str, str]:
         if self.access.token is None:
             return {}
-        token = (await asyncio.to_thread(self.access.token)).get_secret_value()
         if self.access.user is not None:
             pair = base64.b64encode(f"{self.access.user}:{token}".encode()).decode()
             return {"Authorization": f"Basic {pair}"}
         return {self.access.header: f"{self.access.prefix}{token}"}
 
-    def _refused(self, answer: WebAnswer, call: Call) -> HalonError:
+    def _refused(self, answer: WebAnswer, call: Call, secrets: tuple[str, ...]) -> HalonError:
         who, setting = self.access.who, self.access.setting
-        said = f"{who} answers HTTP {answer.status}{_words(answer)}"
+        said = f"{who} answers HTTP {answer.status}{_words(answer, secrets)}"
         if answer.status in _LATER or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_throttled(answer):
             return TransientError(said, retry_after=answer.retry_after)
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -198,16 +209,22 @@ def _is_plain(answer: WebAnswer) -> bool:
     return answer.headers.get("content-type", "").startswith("text/plain")
 
 
-def _words(answer: WebAnswer) -> str:
-    """What the other side says about it, in one line without what looks like a secret."""
+def _words(answer: WebAnswer, secrets: tuple[str, ...]) -> str:
+    """What the other side says about it, in one line, without the secrets that it was sent and what looks like one."""
     said = answer.object()
     if said is None:
         found: Any = answer.body[: 4 * MAX_SAID].decode(errors="replace") if _is_plain(answer) else ""
     else:
         found = next((value for name in _SAYS if (value := said.get(name))), "")
+        more = said.get("errors")
+        if isinstance(found, str) and is_list(more) and all(isinstance(one, str) for one in more):
+            found = [found, *more]  # what exactly is wrong: PagerDuty
     if is_object(found):
         found = found.get("message") or found.get("reason") or json.dumps(found)
     if is_list(found):
         found = "; ".join(str(one) for one in found[:5])
-    text = redact_text(" ".join(str(found).split()), MAX_SAID)
+    text = " ".join(str(found).split())
+    for secret in filter(None, secrets):
+        text = text.replace(secret, MASK)
+    text = redact_text(text, MAX_SAID)
     return f" ({text})" if text else ""

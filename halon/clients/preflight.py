@@ -36,14 +36,15 @@ def inspect(settings: Settings, credentials: Credentials, only: Sequence[str] = 
     It waits for networks: call it in a thread.
     """
     for place, ref in secrets_of(settings):
-        if _wanted(place, only):
+        if is_wanted(place, only):
             yield _secret(place, ref, credentials)
     for place, file in _files(settings):
-        if _wanted(place, only):
+        if is_wanted(place, only):
             yield _file(place, file)
 
 
-def _wanted(place: str, only: Sequence[str]) -> bool:
+def is_wanted(place: str, only: Sequence[str]) -> bool:
+    """Whether a setting is among those, or below one of them; without any, all are."""
     return not only or any(place == one or place.startswith((f"{one}.", f"{one}[")) for one in only)
 
 

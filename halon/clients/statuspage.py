@@ -11,23 +11,31 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
+from halon.clients.credentials import Credentials
 from halon.clients.web import Ask, Web
 from halon.contracts.base import is_list, is_object
 from halon.contracts.communication import Impact
 from halon.contracts.coordination import Published, PublishRequest
-from halon.errors import Misconfigured, NotFound, PermanentError
+from halon.errors import Misconfigured, NotFound, PermanentError, TransientError
 from halon.redaction import redact_text
 from halon.settings.communication import StatusPageSettings
 
 SETTING = "communication.status_page.token"
 MAX_BODY = 4000
 Method: TypeAlias = Literal["GET", "POST", "PATCH"]
+_CALM_DOWN = 420
+"""What Statuspage answers when it is asked too often."""
 _WAYS = {
     Impact.NONE: "operational",
     Impact.MINOR: "degraded_performance",
     Impact.MAJOR: "partial_outage",
     Impact.CRITICAL: "major_outage",
 }
+
+
+def status_page_of(settings: StatusPageSettings, credentials: Credentials) -> "StatusPage":
+    """Give the page that the settings name; without one, publishing is `misconfigured`."""
+    return StatusPage(settings, credentials.named(settings.token, SETTING) if settings.token else None)
 
 
 class StatusPage:
@@ -37,11 +45,12 @@ class StatusPage:
         self._settings = settings
         self._token = token
 
-    async def publish(self, request: PublishRequest) -> Published:
-        """Say it, once however often it is asked.
+    async def publish(self, request: PublishRequest, *, create: bool = True) -> Published:
+        """Say it, once however often it is asked. Without `create` only about an incident that the page has.
 
         Raises:
             Misconfigured: halon.yaml names no page.
+            NotFound: the page has no such incident, and none shall be created.
             TransientError: the page does not answer, or not now.
             PermanentError: the page does not take it.
         """
@@ -50,6 +59,8 @@ class StatusPage:
         web = Web()
         try:
             found = await self._find(web, request)
+            if found is None and not create:
+                raise NotFound(f"the status page shows no incident for '{request.incident}'")
             if found is None:
                 answer = await self._ask(web, "POST", "incidents", self._words(request, new=True))
             elif _mark(found).get("mark") == request.mark:
@@ -67,10 +78,18 @@ class StatusPage:
                 return await self._ask(web, "GET", f"incidents/{request.page_incident}", None)
             except NotFound:
                 return None  # somebody removed it there: it is made anew
-        answer = await self._call(web, "GET", "incidents/unresolved", None)
-        rows: list[Any] = answer if is_list(answer) else []
-        ours = [one for one in rows if is_object(one) and _mark(one).get("incident") == request.incident]
+        ours = await self._ours(web, "incidents/unresolved", request.incident)
+        if not ours and request.status == "resolved":
+            # It may be resolved already, by an attempt whose answer got lost.
+            ours = await self._ours(web, "incidents", request.incident)
         return ours[0] if ours else None
+
+    async def _ours(self, web: Web, path: str, incident: str) -> list[dict[str, Any]]:
+        """Those with our mark, of which the page lists the newest hundred, the newest first."""
+        answer = await self._call(web, "GET", path, None)
+        if not is_list(answer):
+            raise PermanentError("the status page answers with something else than incidents")
+        return [one for one in answer if is_object(one) and _mark(one).get("incident") == incident]
 
     def _words(self, request: PublishRequest, *, new: bool) -> dict[str, Any]:
         over = request.status == "resolved"
@@ -101,12 +120,14 @@ class StatusPage:
             body=body,
         )
         answer = await web.ask("the status page", ask)
+        if answer.status == _CALM_DOWN:
+            raise TransientError(f"the status page answers HTTP {answer.status}", retry_after=answer.retry_after)
         if not answer.ok:
             raise answer.refused("the status page", SETTING)
         try:
             found: Any = json.loads(answer.body)
-        except ValueError as error:
-            raise PermanentError("the status page answers with something that is not JSON") from error
+        except (ValueError, RecursionError):
+            raise PermanentError("the status page answers with something that is not JSON") from None
         return found
 
 

@@ -20,7 +20,7 @@ from halon.clients.oncall import OnCall
 from halon.clients.people import ENVIRONMENT, console_of
 from halon.clients.slack import Slack
 from halon.clients.slack_channel import SlackChannel
-from halon.clients.statuspage import StatusPage
+from halon.clients.statuspage import status_page_of
 from halon.contracts.communication import CHANNEL, OWNER, Communication
 from halon.contracts.coordination import (
     ADD_SIGNAL,
@@ -107,9 +107,7 @@ class Telling:
         self._groups = env.find(OnCall) or OnCall(self._settings)
         self._slack = SlackChannel(self._settings, env.find(Slack))
         self._asking = Asking(client, link_maker(self._settings))
-        public = self._settings.communication.status_page
-        token = credentials.named(public.token, "communication.status_page.token") if public.token else None
-        self._page = StatusPage(public, token)
+        self._page = status_page_of(self._settings.communication.status_page, credentials)
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """The activities, for a worker."""

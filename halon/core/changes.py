@@ -9,11 +9,14 @@ from halon.contracts.audit import AuditKind
 from halon.contracts.base import Json, JsonObject, digest
 from halon.contracts.outcome import LeftInPlace
 from halon.contracts.plan import ActionCall, Applied, Plan
+from halon.contracts.routes import Routes
+from halon.contracts.run import RunSpec
 from halon.contracts.steps import DEFAULT_CONFIRM_WITHIN, Approve, UsesStep
 from halon.core.flow import uninterrupted
 from halon.core.frame import Account, Cover, Done, Scope, StepFailed
 from halon.core.gates import Gatekeeper
 from halon.core.policy import judge, tightened
+from halon.core.routing import carrier_of
 from halon.core.runtime import ActionFailed, Event, Runtime
 
 MAX_HOLDS = 20
@@ -41,11 +44,10 @@ class Wanted:
 class Changes:
     """Plans, asks, applies, confirms and takes back the changes of one run."""
 
-    def __init__(
-        self, incident: str, runtime: Runtime, gatekeeper: Gatekeeper, account: Account, *, ordinal: int = 1
-    ) -> None:
-        self._incident = incident
-        self._ordinal = ordinal
+    def __init__(self, spec: RunSpec, runtime: Runtime, gatekeeper: Gatekeeper, account: Account) -> None:
+        self._incident = spec.incident
+        self._ordinal = spec.ordinal
+        self._routes = spec.routes
         self._runtime = runtime
         self._gatekeeper = gatekeeper
         self._account = account
@@ -85,7 +87,7 @@ class Changes:
                 await self._gatekeeper.ask(path, approve, (plan,), (), untouched=untouched)
                 approved.append((plan.digest, approve))
             key = step_key(self._incident, path, wanted.cover.attempt, self._ordinal)
-            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan, self._routes)})
             applied = await uninterrupted(self._apply(wanted, plan, key))
             if applied.status == "refused":
                 raise StepFailed(path, "refused", applied.reason)
@@ -99,7 +101,7 @@ class Changes:
                 return done
             drifts += 1
             message = f"The target is no longer as planned: {applied.reason}"
-            self._tell(AuditKind.DRIFTED, path, message, _facts(applied.drift))
+            self._tell(AuditKind.DRIFTED, path, message, _facts(applied.drift, self._routes))
             plan = self._planned(applied.drift, path)
             if plan.kind == "nothing":
                 return await self._already(wanted, plan)
@@ -191,7 +193,7 @@ class Changes:
             ActionFailed: looking or writing failed.
         """
         plan = await self._plan_undo(done, call, path)
-        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan, self._routes))
         for _ in range(MAX_DRIFTS):
             if plan.overtaken:
                 asked, problem = await self._ask_about_undo(call, path, plan.reason)
@@ -203,7 +205,7 @@ class Changes:
             if plan.kind == "nothing":
                 return plan, ""
             key = step_key(self._incident, path, f"undo of {done.key}", self._ordinal)
-            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan)})
+            self._tell(AuditKind.ATTEMPTED, path, plan.summary, {"key": key, **_facts(plan, self._routes)})
             applied = await self._runtime.apply(plan, path, key, undoing=True)
             if applied.status in {"applied", "already"}:
                 self._tell(AuditKind.APPLIED, path, plan.summary, {"key": key, "status": applied.status})
@@ -214,7 +216,7 @@ class Changes:
                 await self._gatekeeper.hold_undo(path, plan, applied.reason)
                 continue
             plan = await self._plan_undo(done, call, path)
-            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+            self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan, self._routes))
         return plan, f"{MAX_DRIFTS} tries to put it back were overtaken or held"
 
     async def _ask_about_undo(self, call: ActionCall, path: str, reason: str) -> tuple[Plan | None, str]:
@@ -224,7 +226,7 @@ class Changes:
             ActionFailed: the target cannot be looked at.
         """
         plan = await self._runtime.plan(call, path, None)
-        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan, self._routes))
         if plan.kind != "change":
             return plan, ""
         approve = Approve(message=f"{reason}. Approve to put it back all the same, deny to leave it as it is")
@@ -274,7 +276,7 @@ class Changes:
         self._tell(AuditKind.CONFIRMED, path, settlement.reason or f"Confirmed: {plan.summary}", {"plan": plan.digest})
 
     def _planned(self, plan: Plan, path: str) -> Plan:
-        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan))
+        self._tell(AuditKind.PLANNED, path, plan.summary, _facts(plan, self._routes))
         if plan.kind == "refused":
             raise StepFailed(path, "refused", plan.reason)
         return plan
@@ -307,8 +309,10 @@ def left_in_place(changes: Sequence[tuple[Done, str]]) -> tuple[LeftInPlace, ...
     )
 
 
-def _facts(plan: Plan) -> JsonObject:
+def _facts(plan: Plan, routes: Routes) -> JsonObject:
+    carrier = carrier_of(routes, plan.action, plan.params)
     return {
+        **({"worker": carrier.worker} if carrier else {}),
         "plan": plan.digest,
         "kind": plan.kind,
         "action": plan.action,

@@ -55,7 +55,7 @@ class Run:
             About(incident=spec.incident, started_by=spec.started_by, labels=shared_labels(spec.alerts)),
             ends_when_resolved=bool(spec.alerts) and book.on_resolved == "end",
         )
-        self._changes = Changes(spec.incident, runtime, gatekeeper, self._account, ordinal=spec.ordinal)
+        self._changes = Changes(spec, runtime, gatekeeper, self._account)
         self._steps = Steps(spec, runtime, self._account, self._changes, gatekeeper)
         self._cover = Cover(barred=NOT_ADMITTED)
         self._hurried = asyncio.Event()

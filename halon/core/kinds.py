@@ -33,6 +33,7 @@ from halon.core.flow import afterwards, first, together
 from halon.core.frame import Account, Cover, RunEnded, Scope, StepFailed, holds, hydrate, rendered, small
 from halon.core.leases import Leases
 from halon.core.library import touches
+from halon.core.routing import carrier_of
 from halon.core.runtime import ActionFailed, Event, Runtime
 from halon.core.scope import metadata_scope
 from halon.core.verify import Verification
@@ -125,6 +126,8 @@ class Kinds:
         except ActionFailed as failure:
             raise StepFailed(path, failure.kind, failure.reason) from failure
         facts: JsonObject = {"action": action, "params": filled, "output": small(result.output)}
+        carrier = carrier_of(self._spec.routes, action, filled)
+        facts |= {"worker": carrier.worker} if carrier else {}
         self._tell(AuditKind.READ, path, f"Looked: {action}", facts)
         return entry("done", hydrate(result.output, result.hints))
 

@@ -26,6 +26,7 @@ from halon.gateway.dispatch import Dispatcher
 from halon.gateway.handover import Handover
 from halon.gateway.intake import Intake, Receipt
 from halon.gateway.parsing import AlertSource, BadJson, bounded_problems
+from halon.gateway.polling import Pollers, Ways
 from halon.gateway.problems import Refusal, describe_problems, install_problems, problems_of, retry_after
 from halon.gateway.requests import BODY_MEMORY, BodyMemory, read_body, require_json
 from halon.gateway.sources import build_source, sender_of
@@ -180,14 +181,17 @@ def create_app(  # the six things that a gateway is made of
         TransientError: a secret cannot be read now.
     """
     credentials = Credentials(settings.credentials)
-    doors = {name: _door(name, source, credentials) for name, source in settings.gateway.sources.items()}
+    posted = {name: source for name, source in settings.gateway.sources.items() if source.queue is None}
+    doors = {name: _door(name, source, credentials) for name, source in posted.items()}
     sparing = SparingLog(log)
     unheeded = Unheeded(store, clock)
     handover = Handover(dispatcher, settings.gateway.dispatch_timeout, unheeded.closed)
     intake = Intake(handover, unheeded, sparing)
-    webhooks = Webhooks(settings.gateway, doors, Bodies(Triggers(catalogue.values())), intake, clock)
+    bodies = Bodies(Triggers(catalogue.values()))
+    webhooks = Webhooks(settings.gateway, doors, bodies, intake, clock)
+    pollers = Pollers(settings, Ways(bodies, intake, clock, dispatcher.check))
     app = FastAPI(
-        lifespan=_reporting(handover, unheeded, sparing, credentials),
+        lifespan=_reporting(handover, unheeded, sparing, credentials, pollers),
         title="Halon gateway",
         summary="Takes alerts in and hands them to Temporal.",
         version="1",
@@ -210,9 +214,9 @@ def create_app(  # the six things that a gateway is made of
 
 
 def _reporting(
-    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials
+    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials, pollers: Pollers
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Tell what was counted, while the application runs and when it ends; meanwhile read secrets anew."""
+    """Ask queues, tell what was counted, and read secrets anew, while the application runs; and come to an end."""
 
     async def keep_reporting() -> None:
         while True:
@@ -230,9 +234,11 @@ def _reporting(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(keep_reporting()), asyncio.create_task(keep_reading())]
+        pollers.start()
         try:
             yield
         finally:
+            await pollers.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,6 +21,7 @@ from halon.contracts.playbook import Playbook
 from halon.contracts.run import ALERTS_SIGNAL, INCIDENT_WORKFLOW, REMEDIATION_WORKFLOW, SearchAttribute
 from halon.core.grouping import AlertGroup
 from halon.core.library import NOTHING_ARRANGED, Arrangements, incident_input
+from halon.core.markdown import plain
 from halon.errors import PermanentError, TransientError
 from halon.gateway.repeats import Report
 from halon.redaction import cut_text
@@ -238,16 +239,8 @@ def details(group: AlertGroup) -> str:
         ("Runbook", metadata.runbook),
         *sorted(first.labels.items())[:_SHOWN_LABELS],
     ]
-    lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows if value]
+    lines = [f"| {plain(name, _SHOWN_VALUE)} | {plain(value, _SHOWN_VALUE)} |" for name, value in rows if value]
     return "\n".join(["| | |", "|---|---|", *lines])
-
-
-def _cell(text: str) -> str:
-    """Keep what a sender wrote from becoming Markdown of its own."""
-    plain = " ".join(cut_text(text, _SHOWN_VALUE).split())
-    for sign in ("\\", "|", "[", "]", "<", ">", "`", "*", "_", "!"):
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain
 
 
 def _translated(error: RPCError) -> TransientError | PermanentError:

@@ -28,7 +28,6 @@ AHEAD = timedelta(minutes=5)
 CONFIRMATION = "SubscriptionConfirmation"
 END = "UnsubscribeConfirmation"
 RAW = "x-amz-sns-rawdelivery"
-_TOPIC = "x-amz-sns-topic-arn"
 _NOTIFICATION_FIELDS = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION_FIELDS = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 SIGNED = {
@@ -53,9 +52,9 @@ class Topics:
         self._sns = sns or Sns()
 
     def admits(self, headers: Headers) -> bool:
-        """Whether the topic may send, when a header says which it is; what counts is what is signed."""
-        values = headers.getlist(_TOPIC)
-        return all(value in self._topics for value in values)
+        """Whatever headers say: what counts is signed, and whoever set up another topic is told so."""
+        del headers
+        return True
 
     async def accepts(self, headers: Headers, body: bytes, now: datetime) -> bool:
         """Whether the message is one of these topics. One that asks to confirm a subscription is answered.

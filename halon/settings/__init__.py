@@ -5,7 +5,7 @@ from halon.settings.identity import os_user, own_key
 from halon.settings.loading import CONFIG_VARIABLE, load_settings
 from halon.settings.model import GatewaySettings, Settings
 from halon.settings.secrets import NoSecret, resolve, secrets_of
-from halon.settings.sources import Auth, Basic, GenericMap, Header, Hmac, Source
+from halon.settings.sources import Auth, Basic, GenericMap, Header, Hmac, QueueSettings, Source
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -17,6 +17,7 @@ __all__ = [
     "Header",
     "Hmac",
     "NoSecret",
+    "QueueSettings",
     "SecretRef",
     "SecretSource",
     "Settings",

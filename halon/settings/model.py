@@ -23,6 +23,7 @@ from halon.settings.aws import AwsAccounts
 from halon.settings.communication import CommunicationSettings, check_communication
 from halon.settings.credentials import CredentialSettings, SecretRef
 from halon.settings.encryption import EncryptionSettings
+from halon.settings.jobs import JobName, JobTemplate, check_jobs
 from halon.settings.people import Group, check_people
 from halon.settings.retention import RetentionSettings
 from halon.settings.section import HttpUrl, Name, OwnWorker, Section, TimeZone
@@ -114,6 +115,8 @@ class KubernetesSettings(Section):
 
     default: Name | None = None
     clusters: dict[Name, Cluster] = {}
+    jobs: Annotated[dict[JobName, JobTemplate], Field(max_length=50), AfterValidator(check_jobs)] = {}
+    """What `kubernetes.run_job` may start; nothing by default."""
 
     @model_validator(mode="after")
     def _default_exists(self) -> "KubernetesSettings":

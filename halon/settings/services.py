@@ -12,6 +12,7 @@ Globs: TypeAlias = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(min_length=1, max_length=100)
 ]
 """Names or globs of what may be touched; at least one, for without any nothing could be done."""
+Email: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\s@:]+@[^\s@:]+$", max_length=254)]
 HttpMethod: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -109,6 +110,21 @@ class UnleashSettings(Service):
     """Which flags may be touched, as `project/environment`."""
 
 
+class FlagDocument(Service):
+    """A document of flags that flagd fetches over HTTP."""
+
+    token: SecretRef | None = None
+    """Bearer token; with `user`, the password."""
+    user: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class FlagdSettings(Section):
+    """Where flagd's flags lie, beside those in Kubernetes."""
+
+    documents: Annotated[dict[Name, FlagDocument], Field(max_length=100)] = {}
+    """Documents that may be changed, by a name for people."""
+
+
 class GitHubSettings(Service):
     """A GitHub."""
 
@@ -129,6 +145,84 @@ class ArgoCdSettings(Service):
     """Which applications may be touched: `name`, or `namespace/name` outside of Argo CD's own namespace."""
 
 
+class GitLabSettings(Service):
+    """A GitLab."""
+
+    url: HttpUrl = "https://gitlab.com"
+    """Its address, without `/api`."""
+    token: SecretRef
+    """A project's or group's access token, or a personal one."""
+    allow: Globs
+    """Which projects may be touched, as `group/name`."""
+    variables: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?]+$", max_length=100)], ...],
+        Field(max_length=100),
+    ] = ()
+    """Names or globs of variables that `gitlab.run_pipeline` may give a pipeline."""
+
+
+class PagerDutyService(Section):
+    """A service of PagerDuty."""
+
+    routing_key: SecretRef
+    """The integration key of its Events API v2 integration."""
+
+
+class PagerDutySettings(Service):
+    """An account of PagerDuty."""
+
+    url: HttpUrl = "https://api.pagerduty.com"
+    """Address of the REST API, for notes and for incidents by their ids; in Europe https://api.eu.pagerduty.com."""
+    events_url: HttpUrl = "https://events.pagerduty.com"
+    """Address of the Events API; in Europe https://events.eu.pagerduty.com."""
+    services: Annotated[dict[Name, PagerDutyService], Field(max_length=100)] = {}
+    """Services that incidents may be triggered for, by a name for people."""
+    token: SecretRef | None = None
+    """A REST API key."""
+    user: Email | None = None
+    """Mail address of the user in whose name that is done."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PagerDutySettings":
+        if self.services and not is_safe_url(self.events_url):
+            raise ValueError("`services` are only sent to https://, or to this machine")
+        if (self.token is None) != (self.user is None):
+            raise ValueError("`token` and `user` belong together: the REST API writes in somebody's name")
+        return self
+
+
+class OpsgenieSettings(Service):
+    """An account of Opsgenie, or of what speaks as it does in Jira Service Management."""
+
+    url: HttpUrl = "https://api.opsgenie.com"
+    """In Europe https://api.eu.opsgenie.com; of Jira Service Management
+    https://api.atlassian.com/jsm/ops/integration."""
+    token: SecretRef
+    """Key of an API integration that may create and update alerts."""
+
+
+class JiraSettings(Service):
+    """A site of Jira Cloud."""
+
+    token: SecretRef
+    """An API token; with `user` it goes as a password, without it as a bearer token."""
+    user: Email | None = None
+    """Mail address of the account that the token belongs to."""
+    allow: Globs
+    """Which projects may be touched, by their keys."""
+
+
+class ServiceNowSettings(Service):
+    """An instance of ServiceNow."""
+
+    token: SecretRef
+    """The password of `user`; without it an OAuth access token."""
+    user: Annotated[str, StringConstraints(pattern=r"^[^\s:]+$", max_length=100)] | None = None
+    """Name of the account that Halon works as."""
+    allow: Globs = ("incident",)
+    """Which tables may be touched."""
+
+
 class ServiceSettings(Section):
     """All of them, by their products' names; without one, its actions do not work."""
 
@@ -137,5 +231,11 @@ class ServiceSettings(Section):
     logs: LogsSettings | None = None
     launchdarkly: LaunchDarklySettings | None = None
     unleash: UnleashSettings | None = None
+    flagd: FlagdSettings = FlagdSettings()
     github: GitHubSettings | None = None
     argocd: ArgoCdSettings | None = None
+    gitlab: GitLabSettings | None = None
+    pagerduty: PagerDutySettings | None = None
+    opsgenie: OpsgenieSettings | None = None
+    jira: JiraSettings | None = None
+    servicenow: ServiceNowSettings | None = None

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from halon.contracts.base import Duration, is_list
-from halon.settings.credentials import SecretRef
-from halon.settings.section import HeaderName, Section
+from halon.settings.credentials import Region, SecretRef
+from halon.settings.section import HeaderName, HttpUrl, Section
 
 
 class Hmac(Section):
@@ -77,6 +77,8 @@ class Auth(Section):
     hmac: Hmac | None = None
     topics: Annotated[tuple[TopicArn, ...], Field(max_length=MAX_TOPICS), BeforeValidator(_as_tuple)] = ()
     """Topics of Amazon SNS, which signs with certificates of its own: anybody's topic would pass if none were named."""
+    iam: Literal[True] | None = None
+    """For a queue of Amazon SQS: who may write to it, and that Halon may read it, is AWS's to say."""
     none: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -116,13 +118,42 @@ class GenericMap(Section):
     url: Template | None = None
 
 
+POLLED = "sqs"
+"""The type of source that is asked for its messages."""
+PLAIN = "cloudwatch"
+"""The format of messages that are what was published, with nothing around it."""
+
+
+class QueueSettings(Section):
+    """A queue of Amazon SQS, and what is in it."""
+
+    url: HttpUrl | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}(\.fifo)?$")] | None = None
+    """Its name, instead of its address."""
+    account: Annotated[str, StringConstraints(max_length=63)] = ""
+    """One of `aws.accounts`; without it the default one."""
+    region: Region | None = None
+    """Without it that of the address, or of the account."""
+    format: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")] = "sns"
+    """The type of source whose bodies its messages are, or `cloudwatch` for what is published as it is."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "QueueSettings":
+        if (self.url is None) == (self.name is None):
+            raise ValueError("name exactly one of `url` and `name`")
+        if self.format in {POLLED, "generic"}:
+            raise ValueError(f"`format` cannot be {self.format}: it is another type of source, or {PLAIN}")
+        return self
+
+
 class Source(Section):
-    """One sender of alerts: `POST /v1/alerts/<its name>`."""
+    """One sender of alerts: `POST /v1/alerts/<its name>`, or a queue that is asked for them."""
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     """Such as `alertmanager`, `grafana` or `generic`: docs/sources.md has all of them."""
     auth: Auth
     map: GenericMap | None = None
+    queue: QueueSettings | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -138,4 +169,12 @@ class Source(Section):
     def _map_belongs(self) -> "Source":
         if (self.type == "generic") != (self.map is not None):
             raise ValueError("a source of type `generic` needs `map`, and no other one takes it")
+        return self
+
+    @model_validator(mode="after")
+    def _queue_belongs(self) -> "Source":
+        if (self.type == POLLED) != (self.queue is not None):
+            raise ValueError("a source of type `sqs` needs `queue`, and no other one takes it")
+        if self.queue is not None and self.auth.iam is None:
+            raise ValueError("a source of type `sqs` has `auth: {iam: true}`: AWS says who may write to the queue")
         return self

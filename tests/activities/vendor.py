@@ -42,6 +42,8 @@ class Vendor:
         self.losing = False
         self.denying = False
         self.throttling = False
+        self.strange: web.Response | None = None
+        """What is answered instead, as by a proxy in between."""
         self.url = ""
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Answered:
@@ -53,6 +55,10 @@ class Vendor:
         self.headers = dict(request.headers)
         self.asked.append(f"{request.method} {request.path_qs}")
         writes = request.method != "GET" and request.path not in self.reads
+        if self.strange is not None:
+            return web.Response(
+                body=self.strange.body, status=self.strange.status, content_type=self.strange.content_type
+            )
         if self.throttling:
             return _response(self.throttled)
         if self.denying and writes:

@@ -7,14 +7,20 @@ from aiohttp import web
 
 from halon.clients.argocd import ArgoCd
 from halon.clients.environment import open_env
+from halon.clients.flagd import FlagDocuments
 from halon.clients.github import GitHub
+from halon.clients.gitlab import GitLab
 from halon.clients.http_check import HttpChecker
+from halon.clients.jira import Jira
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.launchdarkly import LaunchDarkly
 from halon.clients.logs import Logs
 from halon.clients.loki import Loki
+from halon.clients.opsgenie import Opsgenie
+from halon.clients.pagerduty import PagerDuty
 from halon.clients.pinned import HttpAnswer
 from halon.clients.prometheus import Prometheus
+from halon.clients.servicenow import ServiceNow
 from halon.clients.unleash import Unleash
 from halon.errors import Misconfigured
 from halon.settings import SecretRef
@@ -83,12 +89,31 @@ async def test_products_are_there_when_the_settings_name_them(tmp_path: Path) ->
             "logs": {**url, "allow": ["logs-*"]},
             "launchdarkly": {**token, "allow": ["shop/*"]},
             "unleash": {**url, **token, "allow": ["default/*"]},
+            "flagd": {"documents": {"shop": {"url": "https://x.example.com/flags.json"}}},
             "github": {**token, "allow": ["acme/*"]},
             "argocd": {**url, **token, "allow": ["cart"]},
+            "gitlab": {**token, "allow": ["acme/*"]},
+            "pagerduty": {"services": {"shop": {"routing_key": {"env": "KEY"}}}},
+            "opsgenie": token,
+            "jira": {**url, **token, "allow": ["OPS"]},
+            "servicenow": {**url, **token},
         }
     )
     async with open_env(settings) as env:
-        for product in (Loki, Logs, LaunchDarkly, Unleash, GitHub, ArgoCd):
+        for product in (
+            Loki,
+            Logs,
+            LaunchDarkly,
+            Unleash,
+            FlagDocuments,
+            GitHub,
+            GitLab,
+            ArgoCd,
+            PagerDuty,
+            Opsgenie,
+            Jira,
+            ServiceNow,
+        ):
             assert isinstance(env.get(product), product)
     async with open_env(Settings()) as env:
         with pytest.raises(Misconfigured, match="no GitHub"):

@@ -124,6 +124,23 @@ async def test_a_token_is_not_sent_in_clear() -> None:
     await one.close()
 
 
+async def test_a_secret_that_comes_back_is_masked_and_what_is_wrong_in_detail_is_told() -> None:
+    said = {"message": "invalid: planted-old-token", "errors": ["'key' planted-in-the-body is unknown"]}
+    call = Call("POST", "/thing", "the right", body={"key": "planted-in-the-body"}, hidden="planted-in-the-body")
+    async with api(web.json_response(said, status=400)) as (one, _):
+        with pytest.raises(InvalidInput) as caught:
+            await one.object(call)
+    assert str(caught.value) == "Thing answers HTTP 400 (invalid: [redacted]; 'key' [redacted] is unknown)"
+    assert "planted" not in repr(call).replace(repr(call.body), "")
+
+
+async def test_a_secret_in_the_body_is_not_sent_in_clear() -> None:
+    one = JsonApi(Access("Thing", "http://thing.example.com", "thing"))
+    with pytest.raises(Misconfigured, match="https"):
+        await one.object(Call("POST", "/thing", "the right", body={"key": "planted"}, hidden="planted"))
+    await one.close()
+
+
 def test_names_stay_one_segment_and_only_what_is_allowed_is_touched() -> None:
     assert segment("a/../b") == "a%2F..%2Fb"
     with pytest.raises(InvalidInput):

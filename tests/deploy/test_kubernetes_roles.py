@@ -45,10 +45,13 @@ def test_every_rule_says_who_needs_it(file: str) -> None:
         assert "  # " in rule.rpartition("verbs:")[2]
 
 
-def test_the_namespaced_file_grants_nothing_beyond_its_namespace() -> None:
-    kinds = [one["kind"] for one in shipped("rbac.yaml")]
-    assert kinds == ["ServiceAccount", "Role", "RoleBinding"]
-    assert {one["metadata"]["namespace"] for one in shipped("rbac.yaml")[1:]} == {"shop"}
+def test_the_namespaced_file_grants_nothing_beyond_its_namespace_and_those_that_playbooks_name(
+    needs: list[Need],
+) -> None:
+    named = {one for need in needs if need.system == "kubernetes" for one in need.namespaces or ()}
+    kinds = {one["kind"] for one in shipped("rbac.yaml")[1:]}
+    assert kinds == {"Role", "RoleBinding"}
+    assert {one["metadata"]["namespace"] for one in shipped("rbac.yaml")[1:]} == {"shop", *named}
 
 
 @every_file

@@ -71,7 +71,7 @@ class Engine:
             process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
             return await process.wait() == 0
 
-        await until(set_up, within=30)
+        await until(set_up, within=120)
 
     async def kill(self, part: Part) -> None:
         """`kill -9`."""

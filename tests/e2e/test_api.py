@@ -152,6 +152,10 @@ def test_a_person_sees_and_decides_what_is_their_teams(installation: Installatio
         late = ana.post(f"/incidents/{incident}/decisions", json=said)
         assert late.status_code == 409
 
+        draft = ana.get(f"/incidents/{incident}/postmortem")
+        assert draft.headers["content-type"] == "text/markdown; charset=utf-8"
+        assert "ana said approve | token | it \N{FIRE} burns |" in draft.text
+        assert ben.get(f"/incidents/{incident}/postmortem").status_code == 403
         records = ana.get(f"/incidents/{incident}/records", params={"limit": 1000}).json()["records"]
         decided = [one for one in records if one["kind"] == "decision.taken"]
         facts = [(one["actor"], one["data"]["comment"], one["data"]["authenticated"]) for one in decided]

@@ -69,6 +69,8 @@ async def test_it_works_without_javascript(stage: Stage) -> None:
     await approve(page)
     await expect(page.get_by_role("status")).to_contain_text("Your approval was taken")
     assert await outcome(fired) is Outcome.REMEDIATED
+    await page.get_by_role("link", name="Draft the post-mortem").click()
+    await expect(page.get_by_text("## Who decided")).to_be_visible()
 
 
 async def test_a_denial_takes_its_comment_along_and_shows_it_literally(stage: Stage) -> None:

@@ -30,6 +30,7 @@ _NAMES = {
     ("s3control", "DeletePublicAccessBlock"): "PutAccountPublicAccessBlock",
     ("s3control", "GetPublicAccessBlock"): "GetAccountPublicAccessBlock",
     ("s3control", "PutPublicAccessBlock"): "PutAccountPublicAccessBlock",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
 }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from halon.clients.kubernetes.autoscalers import Autoscaler
 from halon.clients.kubernetes.connection import Call, ClusterConfig, Connection, Resource
 from halon.clients.kubernetes.events import Event
 from halon.clients.kubernetes.objects import (
-    Autoscaler,
     Deployment,
     Items,
     Metadata,
@@ -146,14 +146,16 @@ class Cluster:
         *,
         propagation: Propagation = "Background",
         grace: int | None = None,
+        as_seen: bool = False,
         dry_run: bool = False,
     ) -> None:
         """Delete the object that was `seen`, and no other one of its name; `grace` are seconds that it has to end.
 
         Raises:
-            Conflict: it is gone, or another one has its name.
+            Conflict: it is gone, or another one has its name, or with `as_seen` it changed since.
         """
-        options: JsonObject = {"preconditions": {"uid": seen.uid}, "propagationPolicy": propagation}
+        expected: JsonObject = {"uid": seen.uid, **({"resourceVersion": seen.resource_version} if as_seen else {})}
+        options: JsonObject = {"preconditions": expected, "propagationPolicy": propagation}
         options |= {} if grace is None else {"gracePeriodSeconds": grace}
         call = Call("delete", resource, seen.namespace, seen.name, query=_DRY_RUN if dry_run else (), body=options)
         try:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from halon.clients.kubernetes.objects import Condition, Metadata, Selector, Texts, View
+from halon.contracts.base import JsonObject
 
 
 def _or_empty(value: object) -> object:
@@ -106,9 +107,17 @@ class Budget(View):
 
 
 class PolicySpec(View):
-    """Whom a network policy is about."""
+    """Whom a network policy is about, and what it allows them."""
 
     pod_selector: Selector = Selector()
+    policy_types: Annotated[tuple[str, ...], BeforeValidator(_or_empty)] = ()
+    ingress: Annotated[tuple[JsonObject, ...], BeforeValidator(_or_empty)] = ()
+    egress: Annotated[tuple[JsonObject, ...], BeforeValidator(_or_empty)] = ()
+
+    @property
+    def allows_nothing(self) -> bool:
+        """Whether it only cuts off: traffic is let through by rules, and it has none."""
+        return not self.ingress and not self.egress
 
 
 class Policy(View):

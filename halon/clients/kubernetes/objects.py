@@ -61,6 +61,7 @@ class Metadata(View):
     deletion_timestamp: datetime | None = None
     labels: Texts = {}
     annotations: Texts = {}
+    finalizers: Annotated[tuple[str, ...], BeforeValidator(_or_empty_list)] = ()
     owner_references: Annotated[tuple[Owner, ...], BeforeValidator(_or_empty_list)] = ()
 
     @property
@@ -256,11 +257,18 @@ class ContainerSpec(View):
     resources: Annotated[Resources, BeforeValidator(_or_empty_dict)] = Resources()
 
 
+class ClaimSource(View):
+    """Which volume claim a volume is of."""
+
+    claim_name: str = ""
+
+
 class Volume(View):
-    """A volume; only whether it lives and dies with the pod matters."""
+    """A volume; whether it lives and dies with the pod, and which claim it is of."""
 
     name: str
     empty_dir: JsonObject | None = None
+    persistent_volume_claim: ClaimSource | None = None
 
 
 class PodSpec(View):
@@ -299,39 +307,6 @@ class Pod(View):
     def static(self) -> bool:
         """Whether it only mirrors a file on its node, whose kubelet runs it whatever the API says."""
         return MIRROR in self.metadata.annotations
-
-
-class ScaleTarget(View):
-    """What an autoscaler scales."""
-
-    kind: str
-    name: str
-    api_version: str = ""
-
-
-class AutoscalerSpec(View):
-    """Its bounds."""
-
-    scale_target_ref: ScaleTarget
-    min_replicas: int = 1
-    max_replicas: int
-
-
-class Autoscaler(View):
-    """A HorizontalPodAutoscaler."""
-
-    metadata: Metadata
-    spec: AutoscalerSpec
-
-    @property
-    def scaled_object(self) -> str:
-        """The KEDA ScaledObject that made it, or empty."""
-        owner = next((one for one in self.metadata.owner_references if one.kind == "ScaledObject"), None)
-        return owner.name if owner else self.metadata.labels.get("scaledobject.keda.sh/name", "")
-
-    def scales(self, kind: str, name: str) -> bool:
-        """Whether it is for the workload of this kind and name in its namespace."""
-        return (self.spec.scale_target_ref.kind, self.spec.scale_target_ref.name) == (kind, name)
 
 
 class Items(View):

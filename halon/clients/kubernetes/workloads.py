@@ -130,6 +130,7 @@ class JobSpec(View):
     """What is wanted."""
 
     suspend: bool = False
+    selector: Selector = Selector()
     parallelism: int = 1
     completions: int | None = None
     backoff_limit: int = 6
@@ -172,6 +173,7 @@ class CronJobSpec(View):
     """What is wanted."""
 
     schedule: str = ""
+    time_zone: str = ""
     suspend: bool = False
     concurrency_policy: str = "Allow"
     starting_deadline_seconds: int | None = None

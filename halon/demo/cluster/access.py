@@ -1,6 +1,7 @@
 """Who may do what: bearer tokens, each with the rules that allow and deny, and the reviews that tell of them."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from halon.demo.cluster.objects import Json, child
@@ -9,21 +10,25 @@ from halon.demo.cluster.status import ApiError, forbidden, unauthorized
 
 READ_VERBS = frozenset({"get", "list", "watch"})
 EVERYTHING = frozenset({"*"})
+_ASKED = {"verb": "*", "group": "", "namespace": ""}
+"""Attributes of a review, and what it means to leave them out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Some verbs on some resources of some groups in some namespaces; a `*` stands for all, as in RBAC.
 
-    A subresource is written `deployments/scale`; `deployments` alone does not include it.
+    A subresource is written `deployments/scale`; `deployments` alone does not include it. A rule with names never
+    speaks of a request that names no object, such as a list.
     """
 
     verbs: frozenset[str] = EVERYTHING
     groups: frozenset[str] = EVERYTHING
     resources: frozenset[str] = EVERYTHING
     namespaces: frozenset[str] = EVERYTHING
+    names: frozenset[str] = EVERYTHING
 
-    def covers(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+    def covers(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
         """Whether the rule speaks of a request; what belongs to the whole cluster has an empty namespace."""
         plural, _, subresource = resource.partition("/")
         names = {resource, "*"}
@@ -34,6 +39,7 @@ class Rule:
             and bool(self.groups & {group, "*"})
             and bool(self.resources & names)
             and bool(self.namespaces & {namespace, "*"})
+            and bool(self.names & {name, "*"})
         )
 
 
@@ -45,9 +51,9 @@ class User:
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
 
-    def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
         """Whether a request is allowed."""
-        request = (verb, group, resource, namespace)
+        request = (verb, group, resource, namespace, name)
         return any(rule.covers(*request) for rule in self.allow) and not any(
             rule.covers(*request) for rule in self.deny
         )
@@ -66,11 +72,15 @@ class Access:
     """The tokens that the server knows."""
 
     def __init__(self) -> None:
-        self._users: dict[str, User] = {}
+        self._users: dict[str, Callable[[], User]] = {}
 
     def add(self, user: User, token: str = "") -> str:
         """Register a user under a token, a new one unless given, and return the token."""
-        token = token or f"{user.name}-{secrets.token_hex(8)}"
+        return self.add_changing(user.name, lambda: user, token)
+
+    def add_changing(self, name: str, user: Callable[[], User], token: str = "") -> str:
+        """Register a user whose rules are asked for at every request, and return the token."""
+        token = token or f"{name}-{secrets.token_hex(8)}"
         self._users[token] = user
         return token
 
@@ -84,13 +94,13 @@ class Access:
         user = self._users.get(token.strip())
         if scheme.lower() != "bearer" or user is None:
             raise unauthorized()
-        return user
+        return user()
 
 
 def refusal(user: User, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> ApiError | None:
     """Return the refusal of a request that the user may not make, in the words of RBAC."""
     plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
-    if user.may(verb, resource.group, plural, namespace):
+    if user.may(verb, resource.group, plural, namespace, name):
         return None
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     why = f'User "{user.name}" cannot {verb} resource "{plural}" in API group "{resource.group}" {where}'
@@ -110,8 +120,8 @@ def review(user: User, kind: str, body: Json) -> Json:
     plural = str(asked.get("resource") or "*")
     if asked.get("subresource"):
         plural = f"{plural}/{asked['subresource']}"
-    request = (str(asked.get("verb") or "*"), str(asked.get("group") or ""), plural, str(asked.get("namespace") or ""))
-    allowed = user.may(*request)
+    verb, group, where = (str(asked.get(key) or default) for key, default in _ASKED.items())
+    allowed = user.may(verb, group, plural, where, str(asked.get("name") or ""))
     status: Json = {"allowed": allowed}
     if not allowed:
         status["reason"] = f'no rule of "{user.name}" allows it'
@@ -123,7 +133,12 @@ def _rules(user: User, namespace: str) -> Json:
     return {
         "incomplete": bool(user.deny),
         "resourceRules": [
-            {"verbs": sorted(rule.verbs), "apiGroups": sorted(rule.groups), "resources": sorted(rule.resources)}
+            {
+                "verbs": sorted(rule.verbs),
+                "apiGroups": sorted(rule.groups),
+                "resources": sorted(rule.resources),
+                **({} if "*" in rule.names else {"resourceNames": sorted(rule.names)}),
+            }
             for rule in user.allow
             if rule.namespaces & {namespace, "*"}
         ],

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from halon.demo.cluster.objects import Json, child, ensure, name_of, objects, uid_of
 from halon.demo.cluster.resources import Resource
 
+STORAGE_CLASS = "standard"
+"""The storage class of a claim that names none."""
+
 
 def set_defaults(resource: Resource, obj: Json) -> None:
     """Fill in an object that is being built."""
@@ -19,10 +22,10 @@ def _fill(obj: Json, **values: object) -> None:
         obj.setdefault(key, value)
 
 
-def _pod_spec(spec: Json, *, restart: str = "Always") -> None:
+def _pod_spec(spec: Json) -> None:
     _fill(
         spec,
-        restartPolicy=restart,
+        restartPolicy="Always",
         terminationGracePeriodSeconds=30,
         dnsPolicy="ClusterFirst",
         schedulerName="default-scheduler",
@@ -45,10 +48,10 @@ def _pod_spec(spec: Json, *, restart: str = "Always") -> None:
                 _fill(container[probe], failureThreshold=3, periodSeconds=10, successThreshold=1, timeoutSeconds=1)
 
 
-def _template(spec: Json, restart: str = "Always") -> None:
+def _template(spec: Json) -> None:
     if "template" in spec:
         ensure(spec, "template", "metadata")
-        _pod_spec(ensure(spec, "template", "spec"), restart=restart)
+        _pod_spec(ensure(spec, "template", "spec"))
 
 
 def _pod(obj: Json) -> None:
@@ -112,8 +115,11 @@ def _daemon_set(obj: Json) -> None:
 
 
 def _job_spec(spec: Json) -> None:
-    _fill(spec, parallelism=1, completions=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
-    _template(spec, restart="Never")
+    if "parallelism" not in spec:
+        _fill(spec, completions=1)
+    _fill(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False, manualSelector=False)
+    _fill(spec, podReplacementPolicy="Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
+    _template(spec)
 
 
 def _job(obj: Json) -> None:
@@ -131,7 +137,7 @@ def _cron_job(obj: Json) -> None:
     spec = ensure(obj, "spec")
     _fill(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
     if "jobTemplate" in spec:
-        _template(ensure(spec, "jobTemplate", "spec"), restart="Never")
+        _template(ensure(spec, "jobTemplate", "spec"))
     ensure(obj, "status")
 
 
@@ -172,8 +178,22 @@ def _secret(obj: Json) -> None:
 
 
 def _autoscaler(obj: Json) -> None:
-    _fill(ensure(obj, "spec"), minReplicas=1)
+    spec = ensure(obj, "spec")
+    _fill(spec, minReplicas=1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     _fill(ensure(obj, "status"), desiredReplicas=0, currentReplicas=0)
+
+
+def _claim(obj: Json) -> None:
+    _fill(ensure(obj, "spec"), volumeMode="Filesystem", storageClassName=STORAGE_CLASS)
+    _fill(ensure(obj, "status"), phase="Pending")
+
+
+def _quota(obj: Json) -> None:
+    ensure(obj, "spec")
+    ensure(obj, "status")
 
 
 def _budget(obj: Json) -> None:
@@ -201,9 +221,11 @@ _DEFAULTS: dict[str, Callable[[Json], None]] = {
     "Namespace": _namespace,
     "NetworkPolicy": _network_policy,
     "Node": _node,
+    "PersistentVolumeClaim": _claim,
     "Pod": _pod,
     "PodDisruptionBudget": _budget,
     "ReplicaSet": _replica_set,
+    "ResourceQuota": _quota,
     "Secret": _secret,
     "Service": _service,
     "StatefulSet": _stateful_set,

@@ -145,7 +145,8 @@ class Rest:
         expected = child(body, "preconditions")
         preconditions = Preconditions(str(expected.get("uid") or ""), str(expected.get("resourceVersion") or ""))
         obj, left = self._writes.delete(call.target, how, preconditions, options)
-        self._record(call, body, Written(left or obj, changed=not options.dry_run), dry_run=options.dry_run, before=obj)
+        changed = left is not obj and not options.dry_run  # it may be on its way already
+        self._record(call, body, Written(left or obj, changed=changed), dry_run=options.dry_run, before=obj)
         if call.target.resource.kind in _RETURNED_WHEN_DELETED:
             return json_response(left or obj)
         if left is not None and not options.dry_run:

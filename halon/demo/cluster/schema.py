@@ -68,10 +68,11 @@ def decode(resource: Resource, value: Json, findings: Findings) -> Json:
 def _fields(model_name: str) -> dict[str, _Field]:
     """Return a model's fields by their names on the wire."""
     model = cast("_Model", getattr(models, model_name))
+    known = {about.alias or name: about for name, about in model.model_fields.items()} | model.model_fields
     return {
         wire: _Field(
             model.openapi_types[attribute],
-            bool(model.model_fields[attribute].is_required()),
+            bool(known[attribute].is_required()),
             (model_name, attribute) in _QUANTITIES,
         )
         for attribute, wire in model.attribute_map.items()

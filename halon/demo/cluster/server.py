@@ -23,6 +23,7 @@ from halon.demo.cluster.edge import Edge
 from halon.demo.cluster.faults import Faults
 from halon.demo.cluster.journal import Journal
 from halon.demo.cluster.objects import Json, clone, labels_of
+from halon.demo.cluster.rbac import user_of_account
 from halon.demo.cluster.resources import NODE_USAGE, POD_USAGE, PODS
 from halon.demo.cluster.rest import Rest
 from halon.demo.cluster.seeds import apply, resource_of, seed
@@ -132,6 +133,11 @@ class DemoCluster:
     def add_token(self, *, user: str, allow: Sequence[Rule], deny: Sequence[Rule] = (), token: str = "") -> str:
         """Register a token that may do what a rule allows and none denies; return it."""
         return self._access.add(User(user, tuple(allow), tuple(deny)), token)
+
+    def add_account(self, namespace: str, name: str, *, deny: Sequence[Rule] = (), token: str = "") -> str:
+        """Register a token of a service account, which may do what the roles bound to it allow; return it."""
+        store = self._world.store
+        return self._access.add_changing(name, lambda: user_of_account(store, namespace, name, tuple(deny)), token)
 
     async def apply(self, manifest: Json) -> Json:
         """Create an object, or merge the manifest into the one that exists. The journal does not show it.

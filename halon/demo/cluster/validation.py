@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from halon.demo.cluster.objects import Json, child, is_object, labels_of, name_of, objects, strings
+from halon.clients.kubernetes.quantities import amount
+from halon.demo.cluster.objects import Json, child, clone, ensure, is_object, labels_of, name_of, objects, strings
 from halon.demo.cluster.resources import Resource
+from halon.demo.cluster.schedules import schedule
 from halon.demo.cluster.selectors import selector_matches
 from halon.demo.cluster.status import FieldProblem
 
@@ -16,6 +19,7 @@ _MAX_LABEL = 63
 _PATH_NAMES = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
 _NON_NEGATIVE = "must be greater than or equal to 0"
 _IMMUTABLE = "field is immutable"
+_CONCURRENCY = ("Allow", "Forbid", "Replace")
 _POD_SPEC_CHANGES = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}
 
 
@@ -36,6 +40,8 @@ def validate_change(resource: Resource, before: Json, after: Json) -> list[Field
     if resource.kind == "Pod" and _pod_identity(before) != _pod_identity(after):
         detail = "pod updates may not change fields other than `spec.containers[*].image`"
         problems.append(FieldProblem.forbidden("spec", detail))
+    if resource.kind == "PersistentVolumeClaim":
+        problems += _claim_change(before, after)
     if before.get("immutable"):
         problems += [
             FieldProblem.forbidden(field, "field is immutable when `immutable` is set")
@@ -157,20 +163,65 @@ def _budget(spec: Json) -> list[FieldProblem]:
     return _not_negative(spec, "spec", "minAvailable", "maxUnavailable")
 
 
-def _job(spec: Json) -> list[FieldProblem]:
-    problems = _not_negative(spec, "spec", "parallelism", "completions", "backoffLimit", "activeDeadlineSeconds")
-    return problems + _pod_spec(child(spec, "template", "spec"), "spec.template.spec")
+def _job(spec: Json, path: str = "spec") -> list[FieldProblem]:
+    counts = ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+    problems = _not_negative(spec, path, *counts)
+    template = child(spec, "template", "spec")
+    problems += _pod_spec(template, f"{path}.template.spec")
+    if template.get("restartPolicy") == "Always":
+        detail = 'valid values: "OnFailure", "Never"'
+        problems.append(FieldProblem.required(f"{path}.template.spec.restartPolicy", detail))
+    return problems
 
 
 def _cron_job(spec: Json) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
-    schedule = str(spec.get("schedule") or "")
-    fields = 5
-    if not schedule.startswith("@") and len(schedule.split()) != fields:
-        detail = f"expected exactly 5 fields, found {len(schedule.split())}: [{schedule}]"
-        problems.append(FieldProblem.invalid("spec.schedule", schedule, detail))
-    inner = child(spec, "jobTemplate", "spec", "template", "spec")
-    return problems + _pod_spec(inner, "spec.jobTemplate.spec.template.spec")
+    text, zone = str(spec.get("schedule") or ""), spec.get("timeZone")
+    try:
+        schedule(text)
+    except ValueError as error:
+        problems.append(FieldProblem.invalid("spec.schedule", text, str(error)))
+    try:
+        ZoneInfo(str(zone or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.append(FieldProblem.invalid("spec.timeZone", zone, f"unknown time zone {zone}"))
+    policy = spec.get("concurrencyPolicy")
+    if policy not in _CONCURRENCY:
+        problems.append(FieldProblem.unsupported("spec.concurrencyPolicy", policy, _CONCURRENCY))
+    counts = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+    problems += _not_negative(spec, "spec", *counts)
+    return problems + _job(child(spec, "jobTemplate", "spec"), "spec.jobTemplate.spec")
+
+
+def _claim(spec: Json) -> list[FieldProblem]:
+    problems: list[FieldProblem] = []
+    if not spec.get("accessModes"):
+        problems.append(FieldProblem.required("spec.accessModes", "at least 1 access mode is required"))
+    if "storage" not in child(spec, "resources", "requests"):
+        problems.append(FieldProblem.required("spec.resources[storage]"))
+    return problems
+
+
+def _claim_change(before: Json, after: Json) -> list[FieldProblem]:
+    """A claim keeps what it asked for, but for a volume that is given to it, and for more room once it has one."""
+    was, wants = clone(child(before, "spec")), clone(child(after, "spec"))
+    if not was.get("volumeName"):
+        was.pop("volumeName", None)
+        wants.pop("volumeName", None)
+    old, new = (amount(str(child(spec, "resources", "requests").get("storage", "0"))) for spec in (was, wants))
+    if child(before, "status").get("phase") == "Bound":
+        for spec in (was, wants):
+            ensure(spec, "resources").pop("requests", None)
+    problems: list[FieldProblem] = []
+    if was != wants:
+        detail = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
+        problems.append(FieldProblem.forbidden("spec", detail))
+    if new < old:
+        detail = "field can not be less than status.capacity"
+        problems.append(FieldProblem.forbidden("spec.resources.requests.storage", detail))
+    return problems
 
 
 def _pod_identity(pod: Json) -> Json:
@@ -188,6 +239,7 @@ _CHECKS: dict[str, Callable[[Json], list[FieldProblem]]] = {
     "Deployment": _deployment,
     "HorizontalPodAutoscaler": _autoscaler,
     "Job": _job,
+    "PersistentVolumeClaim": _claim,
     "Pod": _pod_spec,
     "PodDisruptionBudget": _budget,
     "ReplicaSet": _workload,
@@ -196,7 +248,16 @@ _CHECKS: dict[str, Callable[[Json], list[FieldProblem]]] = {
 _FIXED: dict[str, tuple[str, ...]] = {
     "DaemonSet": ("selector",),
     "Deployment": ("selector",),
-    "Job": ("selector", "template", "completions"),
+    "Job": (
+        "selector",
+        "template",
+        "completions",
+        "completionMode",
+        "podFailurePolicy",
+        "backoffLimitPerIndex",
+        "managedBy",
+        "successPolicy",
+    ),
     "ReplicaSet": ("selector",),
     "StatefulSet": ("selector", "serviceName"),
 }

@@ -23,6 +23,7 @@ from halon.demo.cluster.objects import (
     uid_of,
 )
 from halon.demo.cluster.patching import Patch, PatchKind, apply_operations, merge
+from halon.demo.cluster.quotas import quota_objection
 from halon.demo.cluster.resources import DEPLOYMENTS, NAMESPACES, Resource
 from halon.demo.cluster.schema import Findings, decode
 from halon.demo.cluster.status import (
@@ -129,6 +130,9 @@ class Writes:
             obj.pop("status", None)
         set_defaults(resource, obj)
         self._check(target, obj, findings)
+        objection = quota_objection(self._world, resource, obj)
+        if objection:
+            raise forbidden(resource, target.name, objection)
         if not options.dry_run:
             self._world.store.put(resource, obj)
         return Written(obj, changed=True, created=True, warnings=warnings)

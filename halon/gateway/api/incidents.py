@@ -3,10 +3,11 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from halon.contracts.audit import StoredRecord
@@ -21,6 +22,7 @@ from halon.gateway.api.edge import PROBLEMS, Caller
 from halon.gateway.api.parts import Parts
 from halon.operations.incidents import ListedIncident, State, listed
 from halon.operations.incidents import Query as Wanted
+from halon.operations.postmortem import draft
 from halon.operations.showing import look
 from halon.store.incidents import IncidentFilter, Place
 
@@ -60,6 +62,12 @@ class IncidentAnswer(BaseModel):
     plans: list[PlanAnswer] = Field(description="The last plan of each step, in the order of planning.")
     stale: str = Field(description="Why it is told as last recorded; empty when the run answered.")
     rights: list[Right] = Field(description="What you may do here.")
+
+
+class Markdown(PlainTextResponse):
+    """A text in Markdown."""
+
+    media_type = "text/markdown"
 
 
 class RecordPage(BaseModel):
@@ -109,6 +117,23 @@ def add(router: APIRouter, parts: Parts, access: Access) -> None:
             stale=shown.stale,
             rights=list(parts.guard.rights.of(caller, row.labels)),
         )
+
+    @router.get(
+        "/incidents/{incident}/postmortem",
+        responses=PROBLEMS,
+        response_class=Markdown,
+        summary="Draft an incident's post-mortem",
+        operation_id="draft_postmortem",
+    )
+    async def draft_postmortem(caller: Caller, incident: IncidentId) -> Markdown:  # pyright: ignore[reportUnusedFunction]  # registered
+        row = await access.incident(caller, Right.READ, incident, f"see incident {incident}")
+        rights = parts.guard.rights
+
+        def visible(one: IncidentRow) -> bool:
+            return rights.may(caller, Right.READ, one.labels).allowed
+
+        told = await draft(parts.store, parts.connect, row.id, visible)
+        return Markdown(told.markdown(datetime.now(UTC)))
 
     @router.get(
         "/incidents/{incident}/records",

@@ -73,6 +73,7 @@ class Console:
             Route("/events", visits.news(incidents.list_news)),
             Route(one, visits.page(incidents.show)),
             Route(f"{one}/events", visits.news(incidents.incident_news)),
+            Route(f"{one}/postmortem", visits.page(incidents.postmortem)),
             Route(f"{one}/decide", visits.page(incidents.decide), methods=["POST"]),
             Route(f"{one}/cancel", visits.page(incidents.cancel), methods=["POST"]),
             *(Route(f"{one}/{name}", visits.page(people.form(name)), methods=["POST"]) for name in WORDS),

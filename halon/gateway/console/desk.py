@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from halon.operations import decisions, guards
 from halon.operations.coordination import Word, tell_incident
 from halon.operations.guards import GuardsNow, guards_now
 from halon.operations.incidents import ListedIncident, Listing, Query, State, listed
+from halon.operations.postmortem import draft
 from halon.operations.running import RunUnderWay, runs_under_way
 from halon.operations.showing import Shown, look
 from halon.store.incidents import MAX_LIST, IncidentFilter, Place
@@ -73,6 +75,17 @@ class Desk:
         """
         row = await self._access.incident(who, Right.READ, incident, f"see incident {incident}")
         return await look(self._parts.store, self._parts.connect, row.id)
+
+    async def postmortem(self, who: Principal, incident: str, now: datetime) -> str:
+        """Give the draft of a post-mortem, as Markdown; of earlier incidents, those that they may see.
+
+        Raises:
+            Refusal: 403, they may not see it; 404, there is none.
+            TransientError: the store does not answer.
+        """
+        row = await self._access.incident(who, Right.READ, incident, f"see incident {incident}")
+        told = await draft(self._parts.store, self._parts.connect, row.id, lambda one: self._sees(who, one.labels))
+        return told.markdown(now)
 
     async def follow(self, who: Principal, incident: str) -> str:
         """Give the whole id of an incident whose records somebody may read.

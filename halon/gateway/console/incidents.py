@@ -1,7 +1,7 @@
 """The pages of incidents: the list, one of them, and what people say to it."""
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -86,6 +86,11 @@ class Incidents:
         """One incident."""
         shown = await self._desk.look(visit.principal, _incident(visit))
         return await self._shown(visit, shown)
+
+    async def postmortem(self, visit: Visit) -> Response:
+        """The draft of a post-mortem, to be taken elsewhere: as text, in which nothing is a link or a script."""
+        text = await self._desk.postmortem(visit.principal, _incident(visit), datetime.now(UTC))
+        return Response(text, media_type="text/plain")
 
     async def decide(self, visit: Visit) -> Response:
         """Approve or deny. What is not taken is told above the incident as it stands now."""

@@ -6,8 +6,8 @@ from typing import Any
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest, is_list, is_object
 from halon.gateway.parsing import Parsed
-from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _securityhub
-from halon.gateway.sources._aws import severity_of
+from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _ocsf, _securityhub, _standing
+from halon.gateway.sources._aws import OVER, is_over, severity_of
 from halon.gateway.sources._cloudwatch import state_change
 from halon.gateway.sources._reading import (
     WARNING,
@@ -37,7 +37,8 @@ def read_events(source: str, events: list[Any], place: str) -> Parsed:
 
 def _findings(event: Any) -> list[Any]:
     """Give the findings of an event; one of which nothing is known where it is an event of another kind."""
-    return _securityhub.findings(event) if is_event(event) and event["detail-type"] in _securityhub.KINDS else [None]
+    several = (*_securityhub.KINDS, *_ocsf.KINDS)
+    return _securityhub.findings(event) if is_event(event) and event["detail-type"] in several else [None]
 
 
 def _read(source: str, item: tuple[Any, Any], where: str) -> Alert | str:
@@ -47,7 +48,11 @@ def _read(source: str, item: tuple[Any, Any], where: str) -> Alert | str:
         raise missing(f"{where}.detail", "an object was expected")
     if kind in _securityhub.KINDS:
         return _securityhub.finding(source, event, finding, where)
-    reader = _cloudtrail.call if kind.endswith(_cloudtrail.SUFFIX) else _READERS.get(kind, _happened)
+    if kind in _ocsf.KINDS:
+        return _ocsf.finding(source, event, finding, where)
+    # Insights of CloudTrail come by the same way and are no calls.
+    called = kind.endswith(_cloudtrail.SUFFIX) and text(event, "detail", "eventName")
+    reader = _cloudtrail.call if called else _READERS.get(kind, _happened)
     return reader(source, event, where)
 
 
@@ -64,10 +69,12 @@ def _about(event: Any) -> dict[str, Any]:
     return {"account": at(event, "account"), "region": at(event, "region")} | given
 
 
-def _happened(source: str, event: Any, where: str) -> Alert:
+def _happened(source: str, event: Any, where: str) -> Alert | str:
     """Give the alert of an event of which nothing is known but that it happened."""
     kind = text(event, "detail-type")
     detail = at(event, "detail")
+    if any(is_over(text(detail, name)) for name in ("status", "state")):
+        return f"{cut_text(kind, 200)}: {OVER}"
     listed = at(event, "resources")
     resources = [text(one) for one in listed] if is_list(listed) else []
     plain = {
@@ -107,5 +114,6 @@ _READERS: dict[str, Callable[[str, Any, str], Alert | str]] = {
     "GuardDuty Finding": _guardduty.finding,
     _costs.ANOMALY: _anomaly,
     **dict.fromkeys(_health.KINDS, _health.health_event),
+    **dict.fromkeys(_standing.KINDS, _standing.standing),
 }
 """How an event is read, by its `detail-type`."""

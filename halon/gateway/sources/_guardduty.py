@@ -26,6 +26,7 @@ _USER, _ROLES = "IAMUser", frozenset({"AssumedRole", "Role"})
 _SAMPLE = "[SAMPLE]"
 _MAX_TAGS = 20
 _MAX_BUCKETS = 20
+_MAX_STAGES = 50
 
 
 def finding(source: str, event: Any, where: str) -> Alert:
@@ -54,6 +55,7 @@ def finding(source: str, event: Any, where: str) -> Alert:
         | _credentials(at(resource, "accessKeyDetails"))
         | _data(resource)
         | _containers(resource)
+        | _sequence(at(service, "detection", "sequence"))
     )
     partition = first(text(detail, "partition"), arn(text(detail, "arn")).partition)
     return finished(
@@ -155,6 +157,27 @@ def _containers(resource: Any) -> dict[str, Any]:
         "container_id": at(container, "id"),
         "image": at(container, "image"),
     }
+
+
+def _sequence(given: Any) -> dict[str, Any]:
+    """Give the first of each kind that an attack went through, of a finding that joins several signals."""
+    listed = at(given, "resources")
+    labels: dict[str, Any] = {}
+    for one in listed[:_MAX_STAGES] if is_list(listed) else ():
+        kind, key = text(one, "resourceType"), at(one, "data", "accessKey")
+        identity = first(text(one, "name"), text(one, "uid"))
+        if kind == "ACCESS_KEY":
+            found = _credentials(
+                key | {"accessKeyId": text(one, "uid")} if is_object(key) else {"accessKeyId": identity}
+            )
+        elif kind == "S3_BUCKET":
+            found = {"bucket_name": identity, "bucket_arn": at(one, "uid")}
+        elif kind == "EC2_INSTANCE":
+            found = {"instance_id": (arn(text(one, "uid")).resource or identity).rpartition("/")[2]}
+        else:
+            found = {}
+        labels = {name: value for name, value in found.items() if value} | labels
+    return labels
 
 
 def _notes(detail: Any, event: Any) -> dict[str, Any]:

@@ -38,8 +38,11 @@ def health_event(source: str, event: Any, where: str) -> Alert:
     place = f"{where}.detail"
     identity, code = needed(detail, place, "eventArn"), needed(detail, place, "eventTypeCode")
     ended = maybe_moment(at(detail, "endTime"))
-    said = text(detail, "statusCode")
-    status = _STATUSES.get(said or "open")
+    now = maybe_moment(at(event, "time"))
+    # Events of some years ago have no status: they are over when their end has come.
+    over = ended is not None and now is not None and ended <= now
+    said = text(detail, "statusCode") or ("closed" if over else "open")
+    status = _STATUSES.get(said)
     if status is None:
         raise missing(f"{place}.statusCode", "open, upcoming or closed was expected")
     category = text(detail, "eventTypeCategory")
@@ -70,7 +73,7 @@ def health_event(source: str, event: Any, where: str) -> Alert:
             )
             | rest,
             starts_at=moment(at(detail, "startTime"), f"{place}.startTime"),
-            ends_at=(ended or maybe_moment(at(event, "time"))) if resolved else None,
+            ends_at=(ended or now) if resolved else None,
             url=f"https://health.aws.amazon.com/health/home#/account/event-log?eventID={identity}",
         ),
         where,

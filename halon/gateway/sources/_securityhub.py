@@ -35,23 +35,23 @@ def _last(identity: str) -> str:
 
 
 _NAMED: dict[str, tuple[str, Callable[[str], str]]] = {
-    "AwsEc2Instance": ("instance_id", _last),
-    "AwsS3Bucket": ("bucket_name", _last),
-    "AwsIamUser": ("user_name", _last),
-    "AwsIamRole": ("role_name", _last),
-    "AwsIamAccessKey": ("access_key_id", _last),
-    "AwsLambdaFunction": ("function_arn", str),
-    "AwsRdsDbInstance": ("db_instance", _last),
-    "AwsRdsDbCluster": ("db_cluster", _last),
-    "AwsEksCluster": ("cluster_name", _last),
-    "AwsEcsCluster": ("cluster_name", _last),
-    "AwsEc2SecurityGroup": ("security_groups", _last),
-    "AwsEc2Volume": ("volume_id", _last),
-    "AwsEc2Vpc": ("vpc_id", _last),
-    "AwsEc2Subnet": ("subnet_id", _last),
-    "AwsEc2NetworkInterface": ("network_interface_id", _last),
+    "awsec2instance": ("instance_id", _last),
+    "awss3bucket": ("bucket_name", _last),
+    "awsiamuser": ("user_name", _last),
+    "awsiamrole": ("role_name", _last),
+    "awsiamaccesskey": ("access_key_id", _last),
+    "awslambdafunction": ("function_arn", str),
+    "awsrdsdbinstance": ("db_instance", _last),
+    "awsrdsdbcluster": ("db_cluster", _last),
+    "awsekscluster": ("cluster_name", _last),
+    "awsecscluster": ("cluster_name", _last),
+    "awsec2securitygroup": ("security_groups", _last),
+    "awsec2volume": ("volume_id", _last),
+    "awsec2vpc": ("vpc_id", _last),
+    "awsec2subnet": ("subnet_id", _last),
+    "awsec2networkinterface": ("network_interface_id", _last),
 }
-"""The label of a resource by its type, and how its id is written there."""
+"""The label of a resource by its type in lower case, and how its id is written there."""
 
 
 def findings(event: Any) -> list[Any]:
@@ -82,7 +82,7 @@ def finding(source: str, event: Any, given: Any, where: str) -> Alert | str:
         | {"event_source": at(event, "source"), "event_type": at(event, "detail-type")}
         | {"product": first(text(given, "ProductName"), text(fields, "aws/securityhub/ProductName"))}
         | {"generator": at(given, "GeneratorId"), "sample": "true" if at(given, "Sample") is True else ""}
-        | _resources(at(given, "Resources"))
+        | resource_labels(at(given, "Resources"))
     )
     search = f"{_SEARCH}{quoted(quoted(identity))}"
     return finished(
@@ -119,19 +119,20 @@ def _control(given: Any) -> str:
     return first(text(given, "Compliance", "SecurityControlId"), text(fields, "ControlId"), text(fields, "RuleId"))
 
 
-def _resources(given: Any) -> dict[str, Any]:
+def resource_labels(given: Any) -> dict[str, Any]:
     """Give labels for the resources: the first of each type, and the first of all that is not the account itself."""
     listed = given[:_MAX_RESOURCES] if is_list(given) else []
     labels: dict[str, Any] = {}
     for one in listed:
         kind, identity = text(one, "Type"), text(one, "Id")
-        if kind != "AwsAccount":
+        known = kind.replace("::", "").lower()
+        if known != "awsaccount":
             labels.setdefault("resource_type", kind)
             labels.setdefault("resource_id", identity)
-        if kind in _NAMED and identity:
-            name, written = _NAMED[kind]
+        if known in _NAMED and identity:
+            name, written = _NAMED[known]
             labels.setdefault(name, written(identity))
-        if kind == "AwsLambdaFunction":
+        if known == "awslambdafunction":
             function = arn(identity).resource.split(":")
             labels.setdefault("function_name", function[1] if len(function) > 1 else identity)
         if kind == "AwsIamAccessKey":

@@ -64,6 +64,12 @@ class Sns:
 _UNCONFIRMED = "the subscription to {} is not confirmed: only a source that names its `topics` does so"
 
 
+def envelope(message: str, queue: str, sent: datetime, body: str) -> Json:
+    """Put a message into an envelope that came without one."""
+    at = sent.isoformat()
+    return {"Type": "Notification", "MessageId": message, "TopicArn": queue, "Message": body, "Timestamp": at}
+
+
 def build(name: str, settings: Source) -> AlertSource:
     """Build the source from its settings."""
     return Sns(name, confirms=bool(settings.auth.topics))

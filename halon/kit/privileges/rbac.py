@@ -79,26 +79,32 @@ def roles_of(needs: Sequence[Need], wanted: Wanted) -> Roles:
     grants = _Grants()
     left_out: list[Need] = []
     for need in needs:
-        if need.system != "kubernetes" or not _concerns(need, wanted):
+        if need.system != "kubernetes" or not concerns(need, wanted):
             continue
-        where = _places(need, wanted)
+        where = places(need, wanted)
         if not where:
             left_out.append(need)
         for place in where:
             for name in need.names or ("",):
                 grants.add((place, need.resource, name, need.verb), [need.who])
     grants.merge()
-    places = sorted({place for place, *_ in grants.who})
-    return Roles({place: tuple(_rules(place, grants)) for place in places}, tuple(left_out))
+    granted = sorted({place for place, *_ in grants.who})
+    return Roles({place: tuple(_rules(place, grants)) for place in granted}, tuple(left_out))
 
 
-def _concerns(need: Need, wanted: Wanted) -> bool:
+def concerns(need: Need, wanted: Wanted) -> bool:
+    """Whether a step may act on the cluster that is asked for."""
     if wanted.cluster is None or need.targets is None:
         return True
     return wanted.cluster in {one or wanted.default for one in need.targets}
 
 
-def _places(need: Need, wanted: Wanted) -> tuple[str, ...]:
+def places(need: Need, wanted: Wanted) -> tuple[str, ...]:
+    """Give where a step needs it: in which namespaces, or in the whole cluster.
+
+    Raises:
+        InvalidInput: nothing is to be granted in the whole cluster, and no namespace is known.
+    """
     if need.scope == "cluster":
         return () if wanted.namespaced else (CLUSTER,)
     if need.namespaces is not None:

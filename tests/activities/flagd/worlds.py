@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from custom_objects import kubernetes
+from documents_double import Documents, documents
 from flagd_double import FLAG, flagd
 from vendor import vendor_world
 from world import Opening, World
@@ -19,4 +20,14 @@ async def set_flag() -> AsyncIterator[World]:
             yield vendor_world(double, "flagd.set_flag", {**FLAG, "state": "DISABLED", "variant": "off"}, api)
 
 
-WORLDS: dict[str, Opening] = {"flagd.set_flag": set_flag}
+@asynccontextmanager
+async def set_http_flag() -> AsyncIterator[World]:
+    double = Documents()
+    async with double.serving() as url:
+        client = documents(url)
+        params = {"document": "shop", "flag": "new-cart", "state": "DISABLED", "variant": "off"}
+        yield vendor_world(double, "flagd.set_http_flag", params, client)
+        await client.close()
+
+
+WORLDS: dict[str, Opening] = {"flagd.set_flag": set_flag, "flagd.set_http_flag": set_http_flag}

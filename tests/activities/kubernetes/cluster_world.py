@@ -1,4 +1,4 @@
-"""A world on the demonstration cluster: its journal, its faults, and credentials with the declared permissions."""
+"""A world on the demonstration cluster: its journal, its faults, and an account with the roles that are generated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from world import REGISTRY, World
+from granting import ACCOUNT, USER, install, roles_for
+from world import World
 
 from halon.clients.kubernetes.api import KubernetesApi, KubernetesConfig
 from halon.clients.kubernetes.connection import ClusterConfig
@@ -30,18 +31,14 @@ Make: TypeAlias = Callable[[Callable[[], Awaitable[None]]], World]
 @asynccontextmanager
 async def cluster_world(action: str, params: JsonObject, *clients: object) -> AsyncIterator[tuple[DemoCluster, Make]]:
     """Give a cluster to furnish, and what makes the world of it, given how somebody else interferes."""
-    allow = [
-        Rule(frozenset(one.verbs), frozenset({group}), frozenset({resource}))
-        for one in REGISTRY.action(action).permissions
-        for group, _, resource in [one.resource.partition("/")]
-    ]
     async with DemoCluster(timing=FAST) as cluster:
-        token = cluster.add_token(user="halon", allow=allow)
+        await install(cluster, roles_for(action, params))
+        token = cluster.add_account(ACCOUNT.namespace, ACCOUNT.name)
         kubeconfig = cluster.kubeconfig_for(token)
         api = KubernetesApi(KubernetesConfig({"demo": ClusterConfig(kubeconfig=kubeconfig)}))
 
         def deny() -> None:
-            cluster.add_token(user="halon", allow=allow, deny=[WRITING], token=token)
+            cluster.add_account(ACCOUNT.namespace, ACCOUNT.name, deny=[WRITING], token=token)
 
         def lose_reply() -> None:
             for method, tries in TRIES.items():
@@ -53,7 +50,7 @@ async def cluster_world(action: str, params: JsonObject, *clients: object) -> As
                 action=action,
                 params=params,
                 env=Env(api, *clients),
-                writes=lambda: [_said(one) for one in cluster.journal.changes() if one.user == "halon"],
+                writes=lambda: [_said(one) for one in cluster.journal.changes() if one.user == USER],
                 lose_reply=lose_reply,
                 throttle=lambda: cluster.faults.inject(
                     Fault(kind=FaultKind.STATUS, status=429, retry_after=7, count=FOR_EVER)

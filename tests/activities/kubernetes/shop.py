@@ -144,10 +144,14 @@ class Shop:
                 except TransientError:
                     await asyncio.sleep(0.02)
 
-    async def confirmed(self, plan: Plan) -> Settlement:
+    async def settlement(self, plan: Plan) -> Settlement:
+        """Look once whether a plan is in effect."""
         request = ConfirmRequest(plan=plan, incident="i-1", step="s", poll=timedelta(seconds=1))
+        return await self.lifecycle.confirm(request)
+
+    async def confirmed(self, plan: Plan) -> Settlement:
         async with asyncio.timeout(10):
-            while (found := await self.lifecycle.confirm(request)).state == "waiting":  # noqa: ASYNC110  # the cluster's part
+            while (found := await self.settlement(plan)).state == "waiting":  # noqa: ASYNC110  # the cluster's part
                 await asyncio.sleep(0.03)
         return found
 

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from batch_worlds import BATCH_WORLDS
 from cluster_world import cluster_world, patched, rolled_out
+from job_run_worlds import RUN_WORLDS
 from node_worlds import NODE_WORLDS
+from pod_worlds import POD_WORLDS
 from workload_worlds import WORKLOADS
 from world import Opening, World
 
@@ -55,4 +58,7 @@ WORLDS: dict[str, Opening] = {
     ),
     **WORKLOADS,
     **NODE_WORLDS,
+    **BATCH_WORLDS,
+    **POD_WORLDS,
+    **RUN_WORLDS,
 }

@@ -13,14 +13,19 @@ from halon.settings.loading import parse_settings
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 10, tzinfo=UTC)
-MAP = "map: {name: '${{ body.name }}', starts_at: '${{ body.since }}'}"
+OWN = {
+    "generic": "map: {name: '${{ body.name }}', starts_at: '${{ body.since }}'}",
+    "sqs": "queue: {name: alerts}",
+}
+"""Settings that a type has of its own."""
 
 
 @cache
 def source(kind: str) -> AlertSource:
     """A source of a type, under the name `shop`."""
-    map_ = f", {MAP}" if kind == "generic" else ""
-    text = f"gateway: {{sources: {{shop: {{type: {kind}, auth: {{none: true}}{map_}}}}}}}"
+    auth = "iam" if kind == "sqs" else "none"
+    more = f", {OWN[kind]}" if kind in OWN else ""
+    text = f"gateway: {{sources: {{shop: {{type: {kind}, auth: {{{auth}: true}}{more}}}}}}}"
     return build_source("shop", parse_settings(text, Path("halon.yaml")).gateway.sources["shop"])
 
 

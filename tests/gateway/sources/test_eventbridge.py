@@ -109,6 +109,16 @@ def test_a_finding_in_kubernetes_names_cluster_and_workload() -> None:
     assert alert.severity == "info"
 
 
+def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
+    labels = only("sequence").labels
+    assert [labels[name] for name in ("resource_type", "bucket_name", "access_key_id", "user_name")] == [
+        "AttackSequence",
+        "shop-orders",
+        "AKIAIOSFODNN7EXAMPLE",
+        "deploy",
+    ]
+
+
 @pytest.mark.parametrize(
     ("score", "severity"),
     [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
@@ -152,6 +162,22 @@ def test_a_control_that_passes_a_workflow_that_is_resolved_and_a_record_that_is_
     assert {alert.status for alert in ended} == {AlertStatus.RESOLVED}
     fired = read("eventbridge", "findings").alerts[0]
     assert (ended[0].episode, ended[0].labels) == (fired.episode, fired.labels)
+
+
+def test_findings_in_the_open_schema_are_read_alike() -> None:
+    (alert,) = read("eventbridge", "ocsf").alerts
+    assert (alert.name, alert.severity) == ("S3 general purpose buckets should block public access", "critical")
+    wanted = ("control", "bucket_name", "account", "product", "resource_type")
+    assert [alert.labels[name] for name in wanted] == [
+        "S3.8",
+        "shop-orders",
+        "210987654321",
+        "Security Hub",
+        "AWS::S3::Bucket",
+    ]
+    ended = read("eventbridge", "ocsf-ended").alerts
+    assert [one.status for one in ended] == [AlertStatus.RESOLVED] * 3
+    assert {one.episode for one in ended} == {alert.episode}
 
 
 def test_an_event_of_aws_health_ends_when_it_is_closed() -> None:
@@ -229,11 +255,40 @@ def test_an_anomaly_of_costs_says_what_costs_so_much() -> None:
     assert alert.annotations["impact"] == "151"
 
 
+def test_what_stands_until_it_is_mended_ends_by_its_own_word() -> None:
+    alert = only("inspector")
+    assert (alert.name, alert.severity, alert.labels["account"]) == (
+        "CVE-2026-0001 - openssl",
+        "critical",
+        "210987654321",
+    )
+    assert alert.labels["resource_id"] == INSTANCE
+    assert ends(read("eventbridge", "inspector"), read("eventbridge", "inspector-closed"))
+    config = only("config")
+    assert (config.name, config.labels["resource_id"]) == ("s3-bucket-public-read-prohibited", "shop-orders")
+    assert read("eventbridge", "config-unknown").alerts == ()
+    macie = only("macie")
+    assert (macie.name, macie.severity) == ("Policy:IAMUser/S3BucketPublic", "critical")
+    assert macie.labels["bucket_name"] == "shop-orders"
+
+
+def test_an_insight_of_cloudtrail_is_no_call() -> None:
+    assert only("insight").name == "AWS Insight via CloudTrail"
+
+
+def test_an_event_of_aws_health_without_a_status_is_over_when_its_end_has_come() -> None:
+    body = with_detail("health", statusCode=None, endTime="Fri, 2 Jan 2026 02:00:00 GMT")
+    assert taken("eventbridge", body).alerts[0].status is AlertStatus.RESOLVED
+    assert taken("eventbridge", with_detail("health", statusCode=None)).alerts[0].status is AlertStatus.FIRING
+
+
 def test_any_other_event_is_an_alert_by_its_type() -> None:
     alert = only("other")
     assert (alert.name, alert.severity) == ("EC2 Instance State-change Notification", "warning")
     assert (alert.labels["instance-id"], alert.labels["state"]) == (INSTANCE, "stopped")
     assert alert.labels["resource"].endswith(INSTANCE)
+    parsed = taken("eventbridge", with_detail("other", state="resolved"))
+    assert (parsed.alerts, len(parsed.remarks)) == ((), 1)
 
 
 def test_a_list_of_events_is_read_one_by_one() -> None:

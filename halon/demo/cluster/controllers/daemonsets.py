@@ -7,6 +7,7 @@ from datetime import datetime
 
 from halon.demo.cluster.controllers.history import HASH, History, mark_of
 from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
+from halon.demo.cluster.controllers.quotas import Room
 from halon.demo.cluster.controllers.scheduling import CORDONED, NOT_READY, takes
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
@@ -44,6 +45,7 @@ class DaemonSets:
         self._world = world
         self._history = History(world, DAEMON_SETS)
         self._availability = Availability(world)
+        self._room = Room(world, DAEMON_SETS, _NAME)
 
     def reconcile(self) -> datetime | None:
         """Bring every DaemonSet one step further."""
@@ -66,7 +68,7 @@ class DaemonSets:
                     self._delete(owner, pod)
         for node in nodes:
             if not by_node.get(node):
-                by_node[node] = [self._create(owner, node, mark)]
+                by_node[node] = self._create(owner, node, mark)
         if child(owner, "spec", "updateStrategy").get("type") != "OnDelete":
             self._replace_old(owner, [by_node[node] for node in nodes], mark)
         owned = owned_pods(self._world)[uid_of(owner)]
@@ -97,7 +99,8 @@ class DaemonSets:
         for pod in serving[: max(0, allowed - missing)]:
             self._delete(owner, pod)
 
-    def _create(self, owner: Json, node: str, mark: str) -> Json:
+    def _create(self, owner: Json, node: str, mark: str) -> list[Json]:
+        """Make a node's pod, if there is room for it."""
         name = f"{name_of(owner)}-{random_suffix()}"
         pod = new_pod(self._world, DAEMON_SETS, owner, child(owner, "spec", "template"), name)
         ensure(pod, "metadata", "labels").update({HASH: mark, "pod-template-generation": "1"})
@@ -106,8 +109,10 @@ class DaemonSets:
         term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
         required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
         ensure(spec, "affinity")["nodeAffinity"] = required
+        if self._room.lacks(owner, pod):
+            return []
         self._world.record(DAEMON_SETS, owner, "Normal", "SuccessfulCreate", f"Created pod: {name}", _NAME)
-        return self._world.store.put(PODS, pod)
+        return [self._world.store.put(PODS, pod)]
 
     def _delete(self, owner: Json, pod: Json) -> None:
         delete(self._world, PODS, pod, HowToDelete())

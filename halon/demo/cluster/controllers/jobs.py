@@ -1,8 +1,10 @@
 """The Job controller: pods until enough have succeeded, or too many have failed; suspension; clean-up by age."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from halon.demo.cluster.controllers.pods import has_ended, kept_pods, new_pod, owned_pods
+from halon.demo.cluster.controllers.quotas import Room
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -32,6 +34,7 @@ class Jobs:
         self._outcomes: dict[str, dict[str, str]] = {}
         """Phase by pod, by Job: of the pods that have ended."""
         self._due: list[datetime] = []
+        self._room = Room(world, JOBS, _NAME)
 
     def reconcile(self) -> datetime | None:
         """Bring every Job one step further."""
@@ -68,24 +71,23 @@ class Jobs:
         succeeded, failed = phases.count("Succeeded"), phases.count("Failed")
         spec, status = child(job, "spec"), clone(child(job, "status"))
         why = self._failure(job, active, failed)
-        completions = int(spec.get("completions") or 1)
         if why is not None:
             self._delete(job, active)
             self._end(status, ("FailureTarget", "Failed"), why)
             self._world.record(JOBS, job, "Warning", why[0], why[1], _NAME)
-        elif succeeded >= completions:
+        elif _is_complete(spec, succeeded, len(active)):
             reached = ("CompletionsReached", "Reached expected number of succeeded pods")
             self._end(status, ("SuccessCriteriaMet", "Complete"), reached)
             status["completionTime"] = self._world.stamp()
             self._world.record(JOBS, job, "Normal", "Completed", "Job completed", _NAME)
         else:
-            active = self._run(job, status, active, completions - succeeded)
+            active = self._run(job, status, active, _wanted(spec, succeeded, len(active)))
         counts = {
             "active": 0 if finished_at({"status": status}) else len(active),
             "ready": sum(1 for pod in active if is_pod_ready(pod)),
             "succeeded": succeeded,
             "failed": failed,
-            "terminating": sum(1 for pod in pods if is_deleting(pod)),
+            "terminating": sum(1 for pod in owned_pods(self._world)[uid_of(job)] if is_deleting(pod)),
         }
         for key, count in counts.items():
             status.pop(key, None)
@@ -93,7 +95,7 @@ class Jobs:
                 status[key] = count
         self._world.write_status(JOBS, job, status)
 
-    def _run(self, job: Json, status: Json, active: list[Json], left: int) -> list[Json]:
+    def _run(self, job: Json, status: Json, active: list[Json], wanted: int) -> list[Json]:
         """Suspend or resume a Job, and give it the pods that it may have."""
         spec, now = child(job, "spec"), self._world.stamp()
         suspended = condition_of(job, "Suspended").get("status") == "True"
@@ -110,9 +112,8 @@ class Jobs:
             set_condition(status, {**condition, "message": "Job resumed", "lastProbeTime": now}, now)
             self._world.record(JOBS, job, "Normal", "Resumed", "Job resumed", _NAME)
         status.setdefault("startTime", now)
-        wanted = min(int(spec.get("parallelism", 1)), left)
         self._delete(job, active[wanted:])
-        return active[:wanted] + [self._create(job) for _ in range(wanted - len(active))]
+        return active[:wanted] + list(self._made(job, wanted - len(active)))
 
     def _failure(self, job: Json, active: list[Json], failed: int) -> tuple[str, str] | None:
         """Say why a Job has failed for good, in the words of its condition; None when it has not."""
@@ -139,16 +140,33 @@ class Jobs:
             condition = {"type": kind, "status": "True", "reason": why[0], "message": why[1], "lastProbeTime": now}
             set_condition(status, condition, now)
 
-    def _create(self, job: Json) -> Json:
-        name = f"{name_of(job)}-{random_suffix()}"
-        pod = new_pod(self._world, JOBS, job, child(job, "spec", "template"), name)
-        self._world.record(JOBS, job, "Normal", "SuccessfulCreate", f"Created pod: {name}", _NAME)
-        return self._world.store.put(PODS, pod)
+    def _made(self, job: Json, number: int) -> Iterator[Json]:
+        """Make so many pods, or as many as there is room for."""
+        for _ in range(number):
+            name = f"{name_of(job)}-{random_suffix()}"
+            pod = new_pod(self._world, JOBS, job, child(job, "spec", "template"), name)
+            if self._room.lacks(job, pod):
+                return
+            self._world.record(JOBS, job, "Normal", "SuccessfulCreate", f"Created pod: {name}", _NAME)
+            yield self._world.store.put(PODS, pod)
 
     def _delete(self, job: Json, pods: list[Json]) -> None:
         for pod in pods:
             delete(self._world, PODS, pod, HowToDelete())
             self._world.record(JOBS, job, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", _NAME)
+
+
+def _is_complete(spec: Json, succeeded: int, active: int) -> bool:
+    """Whether enough pods have succeeded; of a work queue, whose size nobody knows, one has and the others ended."""
+    completions = spec.get("completions")
+    return bool(succeeded and not active) if completions is None else succeeded >= int(completions)
+
+
+def _wanted(spec: Json, succeeded: int, active: int) -> int:
+    """How many pods shall run; a work queue gets no new ones once one has succeeded."""
+    completions, most = spec.get("completions"), int(spec.get("parallelism", 1))
+    left = (active if succeeded else most) if completions is None else int(completions) - succeeded
+    return min(most, left)
 
 
 def finished_at(job: Json) -> datetime | None:

@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Protocol
 
 from halon.demo.cluster.controllers.autoscaling import Autoscaling
+from halon.demo.cluster.controllers.claims import Claims
 from halon.demo.cluster.controllers.collector import Collector
+from halon.demo.cluster.controllers.cronjobs import CronJobs
 from halon.demo.cluster.controllers.daemonsets import DaemonSets
 from halon.demo.cluster.controllers.disruptions import Disruptions
 from halon.demo.cluster.controllers.jobs import Jobs
 from halon.demo.cluster.controllers.kubelet import Kubelet
+from halon.demo.cluster.controllers.quotas import Quotas
 from halon.demo.cluster.controllers.replicasets import ReplicaSets
 from halon.demo.cluster.controllers.rollouts import Rollouts
 from halon.demo.cluster.controllers.scheduling import Scheduler
@@ -32,7 +35,8 @@ class Controller(Protocol):
 def controllers(world: World, kubelet: Kubelet) -> Sequence[Controller]:
     """Make the controllers of a cluster, in the order of a round: from owners to what they own."""
     owners = (Autoscaling(world), Rollouts(world), ReplicaSets(world), StatefulSets(world), DaemonSets(world))
-    return (*owners, Jobs(world), Scheduler(world), kubelet, Disruptions(world), Collector(world))
+    rest = (Claims(world), Scheduler(world), kubelet, Disruptions(world), Quotas(world), Collector(world))
+    return (*owners, CronJobs(world), Jobs(world), *rest)
 
 
 async def run(world: World, duties: Sequence[Controller]) -> None:

@@ -1,8 +1,10 @@
 """The ReplicaSet controller: as many pods as each set wants, and a status that counts them."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
+from halon.demo.cluster.controllers.quotas import Room
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -28,6 +30,7 @@ class ReplicaSets:
     def __init__(self, world: World) -> None:
         self._world = world
         self._availability = Availability(world)
+        self._room = Room(world, REPLICA_SETS, _NAME)
 
     def reconcile(self) -> datetime | None:
         """Bring every set's pods and status up to date."""
@@ -42,7 +45,7 @@ class ReplicaSets:
 
     def _reconcile(self, replica_set: Json, pods: list[Json]) -> None:
         wanted = int(child(replica_set, "spec").get("replicas", 1))
-        pods = pods + [self._create(replica_set) for _ in range(wanted - len(pods))]
+        pods = pods + list(self._made(replica_set, wanted - len(pods)))
         ranked = sorted(pods, key=_worth)
         surplus = max(0, len(pods) - wanted)
         for pod in ranked[:surplus]:
@@ -52,11 +55,15 @@ class ReplicaSets:
             )
         self._world.write_status(REPLICA_SETS, replica_set, self._status(replica_set, ranked[surplus:]))
 
-    def _create(self, replica_set: Json) -> Json:
-        name = f"{name_of(replica_set)}-{random_suffix()}"
-        pod = new_pod(self._world, REPLICA_SETS, replica_set, child(replica_set, "spec", "template"), name)
-        self._world.record(REPLICA_SETS, replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}", _NAME)
-        return self._world.store.put(PODS, pod)
+    def _made(self, replica_set: Json, number: int) -> Iterator[Json]:
+        """Make so many pods, or as many as there is room for."""
+        for _ in range(number):
+            name = f"{name_of(replica_set)}-{random_suffix()}"
+            pod = new_pod(self._world, REPLICA_SETS, replica_set, child(replica_set, "spec", "template"), name)
+            if self._room.lacks(replica_set, pod):
+                return
+            self._world.record(REPLICA_SETS, replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}", _NAME)
+            yield self._world.store.put(PODS, pod)
 
     def _status(self, replica_set: Json, pods: list[Json]) -> Json:
         ready = [pod for pod in pods if is_pod_ready(pod)]

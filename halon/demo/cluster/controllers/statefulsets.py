@@ -8,6 +8,7 @@ from datetime import datetime
 
 from halon.demo.cluster.controllers.history import HASH, History, template_of
 from halon.demo.cluster.controllers.pods import Availability, has_ended, kept_pods, new_pod, owned_pods
+from halon.demo.cluster.controllers.quotas import Room
 from halon.demo.cluster.deletion import HowToDelete, delete
 from halon.demo.cluster.objects import (
     Json,
@@ -33,6 +34,7 @@ class StatefulSets:
         self._world = world
         self._history = History(world, STATEFUL_SETS)
         self._availability = Availability(world)
+        self._room = Room(world, STATEFUL_SETS, _NAME)
 
     def reconcile(self) -> datetime | None:
         """Bring every StatefulSet one step further."""
@@ -61,7 +63,10 @@ class StatefulSets:
             if ordinal not in pods and self._is_taken(owner, ordinal):
                 return
             if ordinal not in pods:
-                pods[ordinal] = self._create(owner, ordinal, current, update)
+                made = self._create(owner, ordinal, current, update)
+                if made is None:
+                    return
+                pods[ordinal] = made
             elif has_ended(pods[ordinal]) and not is_deleting(pods[ordinal]):
                 self._delete(owner, pods[ordinal])
             if in_order and not self._serves(pods[ordinal], owner):
@@ -94,7 +99,8 @@ class StatefulSets:
     def _serves(self, pod: Json, owner: Json) -> bool:
         return not is_deleting(pod) and not has_ended(pod) and self._availability.holds(pod, owner)
 
-    def _create(self, owner: Json, ordinal: int, current: Json, update: Json) -> Json:
+    def _create(self, owner: Json, ordinal: int, current: Json, update: Json) -> Json | None:
+        """Make a pod; None when there is no room for it."""
         rolls = child(owner, "spec", "updateStrategy").get("type") != "OnDelete"
         revision = current if rolls and ordinal < _partition(owner) else update
         name = f"{name_of(owner)}-{ordinal}"
@@ -102,6 +108,8 @@ class StatefulSets:
         own = {"statefulset.kubernetes.io/pod-name": name, "apps.kubernetes.io/pod-index": str(ordinal)}
         ensure(pod, "metadata", "labels").update({**own, HASH: name_of(revision)})
         pod["spec"].update(hostname=name, subdomain=str(child(owner, "spec").get("serviceName") or ""))
+        if self._room.lacks(owner, pod):
+            return None
         message = f"create Pod {name} in StatefulSet {name_of(owner)} successful"
         self._world.record(STATEFUL_SETS, owner, "Normal", "SuccessfulCreate", message, _NAME)
         return self._world.store.put(PODS, pod)

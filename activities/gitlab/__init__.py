@@ -1,0 +1,1 @@
+"""Actions on pipelines and deployments of GitLab."""

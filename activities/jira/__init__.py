@@ -1,0 +1,1 @@
+"""Actions on issues of Jira."""

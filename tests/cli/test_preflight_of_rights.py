@@ -1,0 +1,80 @@
+"""`halon preflight` asks the live systems for what the installed playbooks need, and is content with nothing less."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import yaml
+from command import Shell
+
+from halon.demo.cluster import DemoCluster
+
+RESTART = """
+apiVersion: halon/v1
+kind: Playbook
+metadata: {name: restart-cart, title: Restart the cart, owner: team-a}
+steps:
+  - id: restart
+    uses: kubernetes.restart_deployment
+    with: {namespace: shop, name: cart}
+"""
+
+
+@pytest.fixture
+async def demo(shell: Shell) -> AsyncIterator[DemoCluster]:
+    async with DemoCluster() as one:
+        kubeconfig = one.kubeconfig_for(one.add_account("halon", "halon"))
+        shell.config.write_text(f"kubernetes: {{clusters: {{eu: {{kubeconfig: {kubeconfig}}}}}}}\n")
+        (shell.config.parent / "playbooks" / "restart.yaml").write_text(RESTART)
+        yield one
+
+
+async def test_it_says_which_step_misses_what_until_the_generated_roles_are_there(
+    shell: Shell, demo: DemoCluster
+) -> None:
+    before = await asyncio.to_thread(shell, "preflight", "-n", "shop")
+    assert before.code == 1
+    assert "missing   cluster eu  patch apps/deployments named cart in namespace shop" in before.out
+    assert "needed by restart-cart (restart)" in before.out
+    assert "permissions of" in before.err
+    roles = shell("permissions", "--format", "kubernetes", "-n", "shop").out
+    for document in yaml.safe_load_all(roles):
+        await demo.apply(document)
+    after = await asyncio.to_thread(shell, "preflight", "-n", "shop")
+    assert (after.code, after.err) == (0, "")
+    assert "allowed   cluster eu  " in after.out
+    report = (await asyncio.to_thread(shell, "preflight", "--json")).json
+    assert report["ok"] is True
+    assert {one["state"] for one in report["permissions"]} == {"allowed"}
+    assert report["permissions"][0]["needed_by"][0]["playbook"] == "restart-cart"
+
+
+async def test_what_cannot_be_asked_is_not_fine(shell: Shell, demo: DemoCluster, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    text = demo.kubeconfig.read_text().replace(demo.url, "https://127.0.0.1:9")
+    away.write_text(text)
+    shell.config.write_text(f"kubernetes: {{clusters: {{eu: {{kubeconfig: {away}}}}}}}\n")
+    answer = await asyncio.to_thread(shell, "preflight")
+    assert answer.code == 1
+    assert "unknown   cluster eu" in answer.out
+    assert "permissions could not be asked for" in answer.out
+    assert "not known" in answer.err
+    skipped = await asyncio.to_thread(shell, "preflight", "--no-permissions")
+    assert skipped.code == 0
+    assert "unknown" not in skipped.out
+    other = await asyncio.to_thread(shell, "preflight", "notify")
+    assert other.code == 0
+
+
+def test_a_playbook_that_is_wrong_has_needs_that_nobody_knows(shell: Shell) -> None:
+    (shell.config.parent / "playbooks" / "wrong.yaml").write_text("kind: Playbook\n")
+    answer = shell("preflight", "--json")
+    assert answer.code == 1
+    assert "wrong.yaml" in answer.json["problems"][0]
+    assert "what the playbooks need is not known" in answer.err
+
+
+def test_playbooks_that_need_nothing_ask_nobody(shell: Shell) -> None:
+    answer = shell("preflight")
+    assert (answer.code, answer.out) == (0, "halon.yaml names no credentials here\n")
