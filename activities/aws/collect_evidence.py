@@ -18,7 +18,7 @@ from halon.kit.env import Env
 from halon.kit.evidence import evidence_store
 from halon.redaction import cut_text, redact
 
-MAX_TEXT = 4000
+MAX_TEXT = 32 * 1024
 """Characters of one text in it."""
 _MAX_REASON = 300
 _OF_A_BUCKET = (

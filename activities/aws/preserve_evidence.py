@@ -96,6 +96,8 @@ class PreserveEvidence(Change[Preserved]):
     """Which of its objects: those whose name begins so."""
     from_region: Region = ""
     """That bucket's region; without it, `region`."""
+    from_owner: Annotated[str, StringConstraints(pattern=r"^([0-9]{12})?$", max_length=12)] = ""
+    """The number of the account that that bucket must belong to; without it, the one that Halon acts in."""
     facts: Annotated[
         tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)], ...], Field(max_length=20)
     ] = ()
@@ -121,8 +123,8 @@ class PreserveEvidence(Change[Preserved]):
             raise ValueError("give `from_bucket`, or `facts`, or both")
         if self.from_bucket == self.bucket:
             raise ValueError("from_bucket: another bucket than the one that evidence goes to")
-        if not self.from_bucket and (self.from_prefix or self.from_region):
-            raise ValueError("`from_prefix` and `from_region` belong to a `from_bucket`")
+        if not self.from_bucket and (self.from_prefix or self.from_region or self.from_owner):
+            raise ValueError("`from_prefix`, `from_region` and `from_owner` belong to a `from_bucket`")
         return self
 
     def target(self) -> str:
@@ -253,7 +255,8 @@ class PreserveEvidence(Change[Preserved]):
                 versions = [each.id for each in await bucket.versions(name) if each.name == name]
                 found = await bucket.kept(name, versions, piece.size, lock)
                 if found is None:
-                    raise PermanentError(f"s3://{bucket.name}/{name} was written, and S3 has not locked it")
+                    said = "has not locked it, or does not show it without s3:GetObjectRetention"
+                    raise PermanentError(f"s3://{bucket.name}/{name} was written, and S3 {said}")
                 return found
 
         done = await all_of([one(piece) for piece in state.pieces])
@@ -308,10 +311,15 @@ class PreserveEvidence(Change[Preserved]):
         if state.manifest and state.manifest.what != self._what:
             return f"{self._where} holds other evidence: give another `folder`"
         if state.manifest:
-            return ""
+            return "" if self._complete(state.pieces) else f"{self._where} has a manifest that is none of Halon's"
         if state.there:
             return f"{self._where} holds something already, such as {next(iter(state.there))}: give another `folder`"
         return self._too_much(state.pieces)
+
+    def _complete(self, pieces: Sequence[Piece]) -> bool:
+        """Whether a manifest has all that it says: who writes one in advance could leave the evidence out."""
+        facts = {one.fact for one in pieces if one.fact}
+        return facts == set(self.facts) and any(one.object for one in pieces) == bool(self.from_bucket)
 
     def _too_much(self, pieces: Sequence[Piece]) -> str:
         objects, size = sum(1 for one in pieces if one.object), sum(one.size for one in pieces)
@@ -348,7 +356,8 @@ class PreserveEvidence(Change[Preserved]):
     async def _source(self, env: Env) -> Bucket:
         account = account_of(env, self.account)
         region = self.from_region or self.region
-        return Bucket(account, region, self.from_bucket, (await account.identity())["account"])
+        owner = self.from_owner or (await account.identity())["account"]
+        return Bucket(account, region, self.from_bucket, owner)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,8 +12,9 @@ from pydantic import Field, StringConstraints, model_validator
 from activities.aws._account import AccountName, Region, account_of, target
 from activities.aws._answers import inner, words
 from halon.clients.aws.api import Account
+from halon.clients.aws.failures import AwsRefusal
 from halon.contracts.base import Duration, JsonObject, format_duration, is_list, is_object
-from halon.errors import HalonError, PermanentError
+from halon.errors import HalonError, PermanentError, TransientError
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
 from halon.redaction import cut_text, redact_text
@@ -26,6 +27,9 @@ _HIDDEN = "@ptr"
 """A field of every row, by which a whole record could be fetched."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 _FIRST, _LONGEST = timedelta(seconds=0.25), timedelta(seconds=2)
+_TOO_MANY = "LimitExceededException"
+"""What CloudWatch says when the account has as many queries under way as it may."""
+_AGAIN = timedelta(seconds=10)
 _ENDED = frozenset({"Complete", "Failed", "Cancelled", "Timeout"})
 
 
@@ -106,18 +110,8 @@ class QueryLogs(Read[LogsResult]):
         Raises:
             PermanentError: the query failed, or took too long.
         """
-        account, now = account_of(env, self.account), env.now()
-        started = await account.call(
-            "logs",
-            "start_query",
-            region=self.region,
-            logGroupNames=list(self.groups),
-            startTime=int((now - self.over).timestamp()),
-            endTime=int(now.timestamp()),
-            queryString=self.query,
-            limit=self.most,
-        )
-        query = str(started["queryId"])
+        account = account_of(env, self.account)
+        query = await self._started(account, env.now())
         answer: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self.within.total_seconds()):
@@ -132,6 +126,24 @@ class QueryLogs(Read[LogsResult]):
         if answer["status"] != "Complete":
             raise PermanentError(f"CloudWatch ended the query as {answer['status']}")
         return self._result(answer)
+
+    async def _started(self, account: Account, now: datetime) -> str:
+        try:
+            started = await account.call(
+                "logs",
+                "start_query",
+                region=self.region,
+                logGroupNames=list(self.groups),
+                startTime=int((now - self.over).timestamp()),
+                endTime=int(now.timestamp()),
+                queryString=self.query,
+                limit=self.most,
+            )
+        except AwsRefusal as error:
+            if error.code != _TOO_MANY:
+                raise
+            raise TransientError(str(error), retry_after=_AGAIN) from error
+        return str(started["queryId"])
 
     async def _answer(self, account: Account, query: str) -> dict[str, Any]:
         pause = _FIRST

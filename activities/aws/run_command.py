@@ -48,7 +48,9 @@ class RunCommand(Change[Sent]):
     Only documents that `aws.accounts.<name>.documents` of halon.yaml names are run, by exact name; without it none is.
     Nodes that are found by tags are those that are there when the plan is made: the plan names them, and no others get
     the command. SSM takes no key, so the command's comment carries it, and Halon looks for it among the commands of two
-    days before it sends one: the same reference is the same command, also for another run. Output is masked and cut.
+    days before it sends one: the same reference is the same command, also for another run. SSM shows a command a moment
+    after it was sent: a document should do no harm when it runs twice, for an answer that is lost in that moment.
+    Output is masked and cut.
 
     Raises NotFound when there is no such document, and PermissionDenied when halon.yaml does not allow the document, or
     with the IAM action that is missing.
@@ -224,6 +226,8 @@ class RunCommand(Change[Sent]):
         reason = f"command {sent.id} is {sent.details}: it has succeeded on {done} of {len(state.nodes)} nodes"
         if sent.status not in _ENDED:
             return Settlement(state="waiting", reason=reason)
+        if sent.status == "Success" and done == len(sent.invocations) < len(state.nodes):
+            return Settlement(state="waiting", reason=reason)  # SSM tells of nodes a moment later
         ended = "settled" if sent.status == "Success" and done == len(state.nodes) else "broken"
         return Settlement(state=ended, reason=reason, observed=sent.told())
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints
 
-from activities.kubernetes._job import word
+from activities.kubernetes._job import JobWord, word
 from activities.kubernetes._object import ClusterName, Name, Namespace, cluster_of, target, title
 from activities.kubernetes._told import controller
 from halon.clients.kubernetes.objects import Metadata
@@ -18,6 +18,12 @@ from halon.errors import NotFound
 from halon.kit.action import Change, Nothing, NoUndo, Permission, Proposal, Refusal, State
 from halon.kit.env import Env
 
+_SAID: dict[JobWord, str] = {
+    "running": "runs",
+    "suspended": "is suspended",
+    "complete": "is complete",
+    "failed": "has failed",
+}
 _DELETED: JsonObject = {"uid": "", "state": "deleted"}
 
 
@@ -90,10 +96,10 @@ class DeleteJob(Change[Seen]):
         if job.metadata.deletion_timestamp is not None:
             return Nothing(f"{named} is being deleted already")
         if job.ended is None and self.if_unfinished == "refuse":
-            why = f"{named} has not ended: it is {how}, with {job.status.active} pods"
+            why = f"{named} has not ended: it {_SAID[how]}, with {job.status.active} pods"
             return Refusal(f"{why}; `if_unfinished: delete` deletes it all the same")
         return Proposal(
-            summary=f"Delete {named}, which is {how}",
+            summary=f"Delete {named}, which {_SAID[how]}",
             before=state.owned,
             after=_DELETED,
             rows=[Row(field="state", before=how, after="deleted")],

@@ -61,7 +61,8 @@ class JobSeen(Output):
     conditions: tuple[ConditionTold, ...]
     """As the controller tells them, such as `Failed`, `Suspended` or `FailureTarget`."""
     errors: tuple[PodError, ...]
-    """How its pods failed or why they do not run, the newest first, at most ten; pods that are gone are not there."""
+    """How its pods failed or why they do not run, the newest first, at most ten. Pods that are gone are not there,
+    and of more than 2000 only so many are looked at."""
     selector: str
     """Its pods, as a label selector."""
     managed_by: tuple[str, ...]

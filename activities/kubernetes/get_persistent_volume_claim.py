@@ -65,6 +65,8 @@ class ClaimSeen(Output):
     """Such as `Resizing` or `FileSystemResizePending`, which waits for its pod to be started anew."""
     events: tuple[ClaimEvent, ...]
     """What the cluster's parts said about it, the newest first, at most ten."""
+    complete: bool
+    """False when the namespace has more pods or events than are looked at, 2000: then some of either may be missing."""
     managed_by: tuple[str, ...]
     """Who else writes to it, such as Argo CD or Flux, and what that means."""
 
@@ -99,7 +101,8 @@ class GetPersistentVolumeClaim(Read[ClaimSeen]):
         api, now = cluster_of(env, self.cluster), env.now()
         claim = await api.get(Claim, CLAIMS, self.namespace, self.name)
         meta, spec, status = claim.metadata, claim.spec, claim.status
-        pods = [one for one in await api.list(Pod, PODS, self.namespace, most=MAX_ITEMS) if self._mounts(one)]
+        everybody = await api.list(Pod, PODS, self.namespace, most=MAX_ITEMS)
+        pods = [one for one in everybody if self._mounts(one)]
         about = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={self.name}"
         events = await api.list(Event, EVENTS, self.namespace, fields=about, most=MAX_ITEMS)
         requested = total([spec.resources.requests.get("storage", "0")])
@@ -128,6 +131,7 @@ class GetPersistentVolumeClaim(Read[ClaimSeen]):
                 )
                 for one in sorted(events, key=_when, reverse=True)[:_EVENTS]
             ),
+            complete=max(len(everybody), len(events)) < MAX_ITEMS,
             managed_by=managers(meta),
         )
 

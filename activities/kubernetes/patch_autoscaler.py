@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -67,6 +67,8 @@ class PatchAutoscaler(Change[Seen]):
     """It keeps at least so many replicas; 0 only where the cluster allows it."""
     max_replicas: Annotated[int, Field(ge=1, le=_LARGEST)] | None = None
     """It keeps at most so many replicas."""
+    only: Literal["raise", "lower", "either"] = "either"
+    """Which way a bound may go: with `raise`, one that is as high already, or higher, stays as it is."""
     at_most: Annotated[int, Field(ge=1, le=_LARGEST)] = 100
     """A bound above this is refused, unless it is lower than the one that is there."""
     at_least: Annotated[int, Field(ge=0, le=_LARGEST)] = 1
@@ -98,9 +100,10 @@ class PatchAutoscaler(Change[Seen]):
     def plan(self, state: Seen, now: datetime) -> Proposal | Nothing | Refusal:
         """Compare, and see whether the bounds hold together and stay within what is allowed."""
         there = state.bounds
-        changes = {name: value for name, value in self.wanted.items() if there[name] != value}
+        changes = {name: value for name, value in self.wanted.items() if self._goes(there[name], value)}
         if not changes:
-            return Nothing(f"{state.title} has these bounds already: {there[_MIN]} to {there[_MAX]}")
+            further = "" if self.only == "either" else " or is past them"
+            return Nothing(f"{state.title} has these bounds already{further}: {there[_MIN]} to {there[_MAX]}")
         objection = self._objection(state, changes)
         if objection:
             return Refusal(f"{state.title} stays as it is: {objection}")
@@ -113,6 +116,10 @@ class PatchAutoscaler(Change[Seen]):
             rows=[Row(field=name, before=there[name], after=value) for name, value in changes.items()],
             notes=(*_effects(state, after), *managers(state.found.metadata)),
         )
+
+    def _goes(self, there: int, wanted: int) -> bool:
+        """Whether a bound is moved, the way that it may go."""
+        return {"raise": wanted > there, "lower": wanted < there, "either": wanted != there}[self.only]
 
     def _objection(self, state: Seen, changes: dict[str, int]) -> str:
         """Why the bounds may not be set so; empty when they may."""

@@ -83,7 +83,9 @@ def preflight(
     findings = tuple(inspect(settings, Credentials(settings.credentials), only or ()))
     systems = [one for one in ("kubernetes", "aws") if not no_permissions and _is_wanted(one, only or ())]
     needs, problems = _needs(settings) if systems else ([], ())
-    rights = asyncio.run(_rights([one for one in needs if one.system in systems], settings, namespace or ()))
+    rights = asyncio.run(
+        _rights([one for one in needs if one.system in systems], settings, namespace or (), only or ())
+    )
     missing = sum(one.state == "missing" for one in findings)
     workers = asyncio.run(presence_of(given, only or ()))
     away = sum(one.state == "missing" for one in workers)
@@ -126,11 +128,13 @@ def _needs(settings: Settings) -> tuple[list[Need], tuple[str, ...]]:
     return needs_of(books.values(), books, installed.registry), problems
 
 
-async def _rights(needs: Sequence[Need], settings: Settings, namespaces: Sequence[str]) -> list[Right]:
+async def _rights(
+    needs: Sequence[Need], settings: Settings, namespaces: Sequence[str], only: Sequence[str]
+) -> list[Right]:
     async with open_env(settings) as env:
         clusters, accounts = await asyncio.gather(
-            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces),
-            rights_of_accounts(needs, settings, env.get(AwsApi)),
+            rights_of_clusters(needs, settings, env.get(KubernetesApi), namespaces, only),
+            rights_of_accounts(needs, settings, env.get(AwsApi), only),
         )
     return [*clusters, *accounts]
 

@@ -115,6 +115,8 @@ def _tell(settings: Settings, engine: Engine) -> None:
     for name, source in sources.items():
         if source.queue is not None:
             _fact("alerts", f"from the queue {source.queue.url or source.queue.name}, as {name}")
+        elif source.watch is not None:
+            _fact("alerts", f"from events of cluster {source.watch.cluster or 'default'}, as {name}")
         else:
             _fact("alerts", f"POST {_webhook(engine, name)}  {_proof(source)}")
     by_hand = [name for name, one in sources.items() if one.type == "alertmanager" and one.auth.hmac is None]

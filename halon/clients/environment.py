@@ -28,12 +28,7 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
     `more` are what comes from higher layers, such as the evidence store. Secrets are read when they are used, so a
     missing one is an error of the action that needs it.
     """
-    clusters = {
-        name: ClusterConfig(kubeconfig=one.kubeconfig, context=one.context)
-        for name, one in settings.kubernetes.clusters.items()
-    }
-    elsewhere = frozenset(name for name, one in settings.kubernetes.clusters.items() if one.worker)
-    kubernetes = KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or "", elsewhere))
+    kubernetes = clusters_of(settings)
     aws, credentials = AwsApi(settings.aws), Credentials(settings.credentials)
     prometheus, on_call = _prometheus(settings.prometheus, credentials), OnCall(settings)
     checker, notifier = HttpChecker(settings.http.allow), notifier_of(settings.notify, credentials)
@@ -54,6 +49,14 @@ async def open_env(settings: Settings, *more: object) -> AsyncGenerator[Env]:
         await prometheus.close()
         await aws.close()
         await kubernetes.close()
+
+
+def clusters_of(settings: Settings) -> KubernetesApi:
+    """Give the clusters of halon.yaml; those that have a worker of their own are not reached from here."""
+    named = settings.kubernetes.clusters
+    clusters = {name: ClusterConfig(kubeconfig=one.kubeconfig, context=one.context) for name, one in named.items()}
+    elsewhere = frozenset(name for name, one in named.items() if one.worker)
+    return KubernetesApi(KubernetesConfig(clusters, settings.kubernetes.default or "", elsewhere))
 
 
 def _prometheus(settings: PrometheusSettings, credentials: Credentials) -> Prometheus:

@@ -5,7 +5,7 @@ bounded time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,7 @@ from halon.clients.aws.access import MAX_ACTIONS, principal, simulate
 from halon.clients.aws.api import AwsApi
 from halon.clients.kubernetes.access import may
 from halon.clients.kubernetes.api import KubernetesApi
+from halon.clients.preflight import is_wanted
 from halon.clients.targets import accounts_of, default_cluster
 from halon.errors import HalonError
 from halon.kit.privileges.iam import AwsAccount, arns
@@ -109,22 +110,30 @@ class _Asked:
 
 
 async def rights_of_clusters(
-    needs: Sequence[Need], settings: Settings, kubernetes: KubernetesApi, namespaces: Sequence[str] = ()
+    needs: Sequence[Need],
+    settings: Settings,
+    kubernetes: KubernetesApi,
+    namespaces: Sequence[str] = (),
+    only: Sequence[str] = (),
 ) -> list[Right]:
     """Ask every cluster of halon.yaml that these needs concern, by SelfSubjectAccessReview.
 
     Args:
         needs: what playbooks need.
-        settings: they name the clusters; without any there is one without a name.
+        settings: they name the clusters; without any there is one without a name. What only a worker of its own reaches
+            is not asked.
         kubernetes: the clusters.
         namespaces: where what may be in any namespace is asked about; none: in the whole cluster.
+        only: parts of halon.yaml; without any, all of it.
     """
-    known = list(settings.kubernetes.clusters) or [""]
+    known = settings.kubernetes.clusters
+    here = [name for name, one in known.items() if not one.worker] if known else [""]
+    default = default_cluster(settings)
     found: list[Right] = []
-    for name in known:
-        if name and settings.kubernetes.clusters[name].worker:
-            continue  # its own worker has the credentials
-        wanted = Wanted(name or None, default_cluster(settings), tuple(namespaces))
+    for name in here:
+        if not is_wanted(f"kubernetes.clusters.{name}" if name else "kubernetes", only):
+            continue
+        wanted = Wanted(name or None, default, tuple(namespaces))
         asked = _Asked("kubernetes", name or "default")
         for need in needs:
             if need.system == "kubernetes" and concerns(need, wanted):
@@ -132,23 +141,32 @@ async def rights_of_clusters(
                     for one in need.names or ("",):
                         asked.add(_Key(need.verb, need.resource, place, one), need)
         found += await _bounded(asked, _ask_cluster(asked, kubernetes, name))
-    return found + _nowhere("kubernetes", needs, known)
+    return found + [
+        one for one in _nowhere("kubernetes", needs, known, default) if is_wanted("kubernetes.clusters", only)
+    ]
 
 
-async def rights_of_accounts(needs: Sequence[Need], settings: Settings, aws: AwsApi) -> list[Right]:
-    """Ask every account of halon.yaml that these needs concern, by iam:SimulatePrincipalPolicy."""
-    accounts = accounts_of(settings)
+async def rights_of_accounts(
+    needs: Sequence[Need], settings: Settings, aws: AwsApi, only: Sequence[str] = ()
+) -> list[Right]:
+    """Ask every account of halon.yaml that these needs concern, by iam:SimulatePrincipalPolicy.
+
+    What only a worker of its own reaches is not asked.
+    """
+    known, accounts = settings.aws.accounts, accounts_of(settings)
+    default = next((one.name for one in accounts if one.is_default), "")
     found: list[Right] = []
     for account in accounts:
-        if account.name and settings.aws.accounts[account.name].worker:
-            continue  # its own worker has the credentials
+        elsewhere = account.name in known and known[account.name].worker
+        if elsewhere or not is_wanted(f"aws.accounts.{account.name}" if account.name else "aws", only):
+            continue
         asked = _Asked("aws", account.name or "default")
         for need in needs:
             if need.system == "aws" and concerns_account(need, account):
                 for arn in arns(need, account):
                     asked.add(_Key(need.verb, arn), need)
         found += await _bounded(asked, _ask_account(asked, aws, account))
-    return found + _nowhere("aws", needs, [one.name for one in accounts])
+    return found + [one for one in _nowhere("aws", needs, known, default) if is_wanted("aws.accounts", only)]
 
 
 async def _bounded(asked: _Asked, asking: Awaitable[None]) -> list[Right]:
@@ -228,15 +246,26 @@ async def _each(questions: Sequence[object], ask: Callable[..., Awaitable[None]]
             raise outcome
 
 
-def _nowhere(system: Literal["kubernetes", "aws"], needs: Iterable[Need], known: Sequence[str]) -> list[Right]:
-    """Tell the needs in clusters or accounts that playbooks name and halon.yaml does not."""
+def _nowhere(
+    system: Literal["kubernetes", "aws"], needs: Iterable[Need], known: Collection[str], default: str
+) -> list[Right]:
+    """Tell the needs in clusters or accounts that halon.yaml does not name; without a name they mean the default."""
     asked: dict[str, _Asked] = {}
     for need in needs:
         for target in need.targets or () if need.system == system else ():
-            if target and target not in known:
+            if target not in known if target else known and not default:
                 key = _Key(need.verb, need.resource, next(iter(need.namespaces or ()), ""), next(iter(need.names), ""))
-                asked.setdefault(target, _Asked(system, target)).add(key, need)
+                asked.setdefault(target, _Asked(system, target or "default")).add(key, need)
     section = "kubernetes.clusters" if system == "kubernetes" else "aws.accounts"
-    found = [right for one in asked.values() for right in one.rights("")]
-    problem = f"halon.yaml does not name it under {section}"
-    return [one.model_copy(update={"state": "missing", "problem": problem}) for one in found]
+    return [
+        right.model_copy(
+            update={
+                "state": "missing",
+                "problem": f"halon.yaml does not name it under {section}"
+                if target
+                else f"the step names none, and halon.yaml has no default among several under {section}",
+            }
+        )
+        for target, one in asked.items()
+        for right in one.rights("")
+    ]

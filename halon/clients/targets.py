@@ -72,9 +72,11 @@ def routes_of(settings: Settings, registry: Registry) -> Routes:
         "cluster": default_cluster(settings),
         "account": _default(settings.aws.default, settings.aws.accounts),
     }
+    workers = {one.target: one.worker for one in carriers}
+    numbered = {f"account:{number}": f"account:{name}" for number, name in settings.aws.numbers.items()}
     return Routes(
         queue=settings.temporal.task_queue,
-        workers={one.target: one.worker for one in carriers},
+        workers=workers | {called: workers[named] for called, named in numbered.items() if named in workers},
         reach=registry.reach,
         defaults={kind: name for kind, name in defaults.items() if name},
     )

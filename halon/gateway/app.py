@@ -1,7 +1,7 @@
 """The gateway's HTTP application: webhooks in, 2xx only once Temporal has accepted. `halon gateway` serves it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ from halon.gateway.requests import BODY_MEMORY, BodyMemory, read_body, require_j
 from halon.gateway.sources import build_source, sender_of
 from halon.gateway.sparing import SparingLog
 from halon.gateway.unheeded import Unheeded
+from halon.gateway.watching import Watchers
 from halon.settings import GatewaySettings, Settings, Source
 from halon.store.store import Store
 from halon.telemetry import Telemetry
@@ -181,7 +182,7 @@ def create_app(  # the six things that a gateway is made of
         TransientError: a secret cannot be read now.
     """
     credentials = Credentials(settings.credentials)
-    posted = {name: source for name, source in settings.gateway.sources.items() if source.queue is None}
+    posted = {name: source for name, source in settings.gateway.sources.items() if source.posts}
     doors = {name: _door(name, source, credentials) for name, source in posted.items()}
     sparing = SparingLog(log)
     unheeded = Unheeded(store, clock)
@@ -189,9 +190,10 @@ def create_app(  # the six things that a gateway is made of
     intake = Intake(handover, unheeded, sparing)
     bodies = Bodies(Triggers(catalogue.values()))
     webhooks = Webhooks(settings.gateway, doors, bodies, intake, clock)
-    pollers = Pollers(settings, Ways(bodies, intake, clock, dispatcher.check))
+    ways = Ways(bodies, intake, clock, dispatcher.check)
+    asking = (Pollers(settings, ways), Watchers(settings, ways))
     app = FastAPI(
-        lifespan=_reporting(handover, unheeded, sparing, credentials, pollers),
+        lifespan=_reporting(handover, unheeded, sparing, credentials, asking),
         title="Halon gateway",
         summary="Takes alerts in and hands them to Temporal.",
         version="1",
@@ -214,9 +216,13 @@ def create_app(  # the six things that a gateway is made of
 
 
 def _reporting(
-    handover: Handover, unheeded: Unheeded, sparing: SparingLog, credentials: Credentials, pollers: Pollers
+    handover: Handover,
+    unheeded: Unheeded,
+    sparing: SparingLog,
+    credentials: Credentials,
+    asking: Sequence[Pollers | Watchers],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Ask queues, tell what was counted, and read secrets anew, while the application runs; and come to an end."""
+    """Ask queues and clusters, tell what was counted, and read secrets anew, while the application runs."""
 
     async def keep_reporting() -> None:
         while True:
@@ -234,11 +240,12 @@ def _reporting(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(keep_reporting()), asyncio.create_task(keep_reading())]
-        pollers.start()
+        for one in asking:
+            one.start()
         try:
             yield
         finally:
-            await pollers.stop()
+            await asyncio.gather(*(one.stop() for one in asking))
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

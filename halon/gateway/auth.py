@@ -193,7 +193,7 @@ Scheme: TypeAlias = Callable[[Secret], Authenticator]
 """A sender's own way to sign, made with the secret that it shares with this source."""
 Topics: TypeAlias = Callable[[Sequence[str]], Authenticator]
 """A proof that needs no secret but the names of the topics that may send."""
-Way: TypeAlias = Literal["bearer", "basic", "header", "signature", "hmac", "topics", "iam"]
+Way: TypeAlias = Literal["bearer", "basic", "header", "signature", "hmac", "topics", "iam", "cluster"]
 """One of the fields of `auth`."""
 
 

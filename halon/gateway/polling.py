@@ -17,7 +17,7 @@ import structlog
 from opentelemetry import metrics
 
 from halon.clients.aws.api import AwsApi
-from halon.clients.aws.queues import LONGEST_HIDDEN, WAIT, Queue, Received
+from halon.clients.aws.queues import AT_ONCE, LONGEST_HIDDEN, WAIT, Queue, Received
 from halon.contracts.base import format_duration
 from halon.errors import HalonError, InvalidInput, PermanentError, TransientError
 from halon.gateway.bodies import Bodies
@@ -158,7 +158,8 @@ class Pollers:
             Misconfigured: an account, or the format of a queue's messages, is none.
         """
         self._aws = AwsApi(settings.aws)
-        longest = 2 * settings.gateway.dispatch_timeout + timedelta(minutes=1)
+        # As long as all messages of one call may take, one after the other.
+        longest = AT_ONCE * settings.gateway.dispatch_timeout + timedelta(minutes=1)
         self._all = [
             Poller(
                 source=build_source(name, one),

@@ -1,5 +1,6 @@
 """The AWS accounts that actions may reach, and as whom."""
 
+from collections import Counter
 from typing import Annotated, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
@@ -15,7 +16,7 @@ RoleArn: TypeAlias = Annotated[
 ExternalId: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)
 ]
-Document: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.:/-]{3,128}$")]
+Document: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.-]{3,128}$")]
 AccountName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
 
 
@@ -56,15 +57,19 @@ class AwsAccounts(Section):
     default: AccountName | None = None
     accounts: Annotated[dict[AccountName, AwsAccount], Field(max_length=MAX_ACCOUNTS)] = {}
 
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The name by the account's number, for those numbers that only one of them has."""
+        known = [(one.account_id or _number(one), name) for name, one in self.accounts.items()]
+        seen = Counter(number for number, _ in known)
+        return {number: name for number, name in known if number and seen[number] == 1}
+
     def named(self, account: str) -> str:
         """Give the name of an account that is called by its number, as AWS's own events do; others as they are.
 
         A number that several accounts of halon.yaml have, such as with different roles, stays a number.
         """
-        if account in self.accounts or not account.isdecimal():
-            return account
-        same = [name for name, one in self.accounts.items() if account in {one.account_id, _number(one)}]
-        return same[0] if len(same) == 1 else account
+        return account if account in self.accounts else self.numbers.get(account, account)
 
     @model_validator(mode="after")
     def _default_exists(self) -> "AwsAccounts":

@@ -79,6 +79,8 @@ class Auth(Section):
     """Topics of Amazon SNS, which signs with certificates of its own: anybody's topic would pass if none were named."""
     iam: Literal[True] | None = None
     """For a queue of Amazon SQS: who may write to it, and that Halon may read it, is AWS's to say."""
+    cluster: Literal[True] | None = None
+    """For events of a cluster: its API server proves who it is, and says what Halon may read."""
     none: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -120,6 +122,8 @@ class GenericMap(Section):
 
 POLLED = "sqs"
 """The type of source that is asked for its messages."""
+WATCHED = "kubernetes_events"
+"""The type of source that is watched."""
 PLAIN = "cloudwatch"
 """The format of messages that are what was published, with nothing around it."""
 
@@ -141,19 +145,53 @@ class QueueSettings(Section):
     def _exactly_one(self) -> "QueueSettings":
         if (self.url is None) == (self.name is None):
             raise ValueError("name exactly one of `url` and `name`")
-        if self.format in {POLLED, "generic"}:
+        if self.format in {POLLED, WATCHED, "generic"}:
             raise ValueError(f"`format` cannot be {self.format}: it is another type of source, or {PLAIN}")
         return self
 
 
+EventReason: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,127}$")]
+Namespace: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class WatchSettings(Section):
+    """Events of a cluster, and which of them are alerts."""
+
+    cluster: Annotated[str, StringConstraints(max_length=63)] = ""
+    """One of `kubernetes.clusters`; without it the default one."""
+    namespaces: Annotated[tuple[Namespace, ...], Field(max_length=20), BeforeValidator(_as_tuple)] = ()
+    """Without any: those of the whole cluster."""
+    reasons: Annotated[tuple[EventReason, ...], Field(max_length=100), BeforeValidator(_as_tuple)] = ()
+    """Such as `FailedScheduling`. Without any: whatever has the type `Warning`."""
+    at_least: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How often an event must have happened."""
+    look_back: Duration = timedelta(minutes=15)
+    """How old an event may be that happened while nobody watched."""
+
+    @field_validator("look_back")
+    @classmethod
+    def _is_kept(cls, value: timedelta) -> timedelta:
+        if not timedelta(0) <= value <= timedelta(hours=24):
+            raise ValueError(
+                "`look_back` is at most 24h: clusters keep events for an hour, or as long as they are told to"
+            )
+        return value
+
+
 class Source(Section):
-    """One sender of alerts: `POST /v1/alerts/<its name>`, or a queue that is asked for them."""
+    """One sender of alerts: `POST /v1/alerts/<its name>`, or a queue or a cluster that is asked for them."""
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     """Such as `alertmanager`, `grafana` or `generic`: docs/sources.md has all of them."""
     auth: Auth
     map: GenericMap | None = None
     queue: QueueSettings | None = None
+    watch: WatchSettings | None = None
+
+    @property
+    def posts(self) -> bool:
+        """Whether it sends its alerts itself."""
+        return self.queue is None and self.watch is None
 
     @model_validator(mode="before")
     @classmethod
@@ -177,4 +215,14 @@ class Source(Section):
             raise ValueError("a source of type `sqs` needs `queue`, and no other one takes it")
         if self.queue is not None and self.auth.iam is None:
             raise ValueError("a source of type `sqs` has `auth: {iam: true}`: AWS says who may write to the queue")
+        return self
+
+    @model_validator(mode="after")
+    def _watch_belongs(self) -> "Source":
+        if (self.type == WATCHED) != (self.watch is not None):
+            raise ValueError(
+                "a source of type `kubernetes_events` needs `watch`, which may be `{}`; no other one takes it"
+            )
+        if self.watch is not None and self.auth.cluster is None:
+            raise ValueError("a source of type `kubernetes_events` has `auth: {cluster: true}`: nobody sends to it")
         return self

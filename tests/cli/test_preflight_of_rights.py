@@ -67,6 +67,23 @@ async def test_what_cannot_be_asked_is_not_fine(shell: Shell, demo: DemoCluster,
     assert other.code == 0
 
 
+async def test_what_another_worker_reaches_is_asked_there_and_not_here(shell: Shell, demo: DemoCluster) -> None:
+    text = shell.config.read_text()
+    shell.config.write_text(text.replace("{eu: {", "{home: {kubeconfig: none.yaml}, eu: {worker: true, "))
+    several = await asyncio.to_thread(shell, "preflight", "kubernetes")
+    assert "no default among several under kubernetes.clusters; needed by restart-cart (restart)" in several.out
+    shell.config.write_text(shell.config.read_text().replace("{clusters", "{default: home, clusters"))
+    here = await asyncio.to_thread(shell, "preflight", "--json", "kubernetes")
+    assert {one["target"] for one in here.json["permissions"]} == {"home"}
+    assert {one["state"] for one in here.json["permissions"]} == {"unknown"}
+    shell.config.write_text(shell.config.read_text().replace("default: home", "default: eu"))
+    there = await asyncio.to_thread(shell, "preflight", "--json", "--for", "cluster:eu", "-n", "shop")
+    assert {(one["target"], one["state"]) for one in there.json["permissions"]} == {("eu", "missing")}
+    only = await asyncio.to_thread(shell, "preflight", "--json", "kubernetes.clusters.eu")
+    assert only.json["permissions"] == []
+    assert demo.url
+
+
 def test_a_playbook_that_is_wrong_has_needs_that_nobody_knows(shell: Shell) -> None:
     (shell.config.parent / "playbooks" / "wrong.yaml").write_text("kind: Playbook\n")
     answer = shell("preflight", "--json")

@@ -12,6 +12,7 @@ from halon.clients.environment import open_env
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.targets import accounts_of, carried, carriers_of, reaching, routes_of
 from halon.contracts.routes import Routes
+from halon.core.routing import carrier_of
 from halon.errors import Misconfigured
 from halon.kit.privileges.iam import AwsAccount
 from halon.settings import Settings
@@ -72,6 +73,15 @@ def test_a_run_carries_the_workers_with_the_defaults_and_nothing_where_all_is_ce
     assert routes.reach["flux.suspend"] == "cluster"
     assert "http.check" not in routes.reach
     assert routes_of(Settings(), registry) == Routes()
+
+
+def test_an_account_that_is_called_by_its_number_is_sent_to_its_worker_too() -> None:
+    routes = routes_of(settings({"accounts": {"prod": {**PROD, "worker": True}, "lab": LAB}}), worker.registry())
+    for called in ("prod", "123456789012"):
+        carrier = carrier_of(routes, "aws.set_desired_count", {"account": called})
+        assert carrier is not None
+        assert carrier.queue == "halon.account.prod"
+    assert carrier_of(routes, "aws.set_desired_count", {"account": "210987654321"}) is None
 
 
 def test_every_action_that_names_a_cluster_or_an_account_is_sent_by_it() -> None:

@@ -1,10 +1,14 @@
 """Jobs, autoscalers, quotas and volume claims in the demonstration cluster: defaults, refusals, and what moves."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from demo_cluster import JSON_PATCH, PATHS, Api, Json
+
+from halon.demo.cluster import DemoCluster
+from halon.demo.cluster.schedules import schedule
 
 JOBS = "/apis/batch/v1/namespaces/shop/jobs"
 CRON_JOBS = "/apis/batch/v1/namespaces/shop/cronjobs"
@@ -170,3 +174,67 @@ async def test_pods_that_a_quota_held_back_come_once_there_is_room(api: Api) -> 
     await api.until(IMPORT, lambda found: found["status"].get("ready") == 2)
     full = await api.until(f"{QUOTAS}/small", lambda found: found["status"]["used"] == {"pods": "4"})
     assert full["status"]["hard"] == {"pods": "4"}
+
+
+def cron_job(schedule: str = "0 3 * * *", **spec: Any) -> Json:
+    template = {"spec": job("import:done")["spec"]}
+    return {"metadata": {"name": "nightly"}, "spec": {"schedule": schedule, "jobTemplate": template, **spec}}
+
+
+async def test_a_resumed_cronjob_makes_up_for_the_last_run_that_it_missed(api: Api, cluster: DemoCluster) -> None:
+    await create(api, CRON_JOBS, cron_job(suspend=True))
+    missed = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly", "namespace": "shop"}}
+    await cluster.apply(missed | {"status": {"lastScheduleTime": "2026-01-02T03:00:00Z"}})
+    assert (await api.get(JOBS))["items"] == []
+    (await api.patch(f"{CRON_JOBS}/nightly", {"spec": {"suspend": False}})).raise_for_status()
+    ran = await api.until(f"{CRON_JOBS}/nightly", lambda found: "lastSuccessfulTime" in found["status"])
+    assert ran["status"]["lastScheduleTime"].endswith("T03:00:00Z")
+    (made,) = (await api.get(JOBS))["items"]
+    assert made["metadata"]["ownerReferences"][0]["name"] == "nightly"
+    assert made["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"].endswith("T03:00:00Z")
+
+
+async def test_a_run_that_is_too_late_or_may_not_run_beside_another_is_left_out(api: Api, cluster: DemoCluster) -> None:
+    missed = {"apiVersion": "batch/v1", "kind": "CronJob", "status": {"lastScheduleTime": "2026-01-02T03:00:00Z"}}
+    for name, spec in (("late", {"startingDeadlineSeconds": 1}), ("alone", {"concurrencyPolicy": "Forbid"})):
+        made = cron_job("30 2 1 1 *", suspend=True, **spec)
+        made["metadata"]["name"] = name
+        made = await create(api, CRON_JOBS, made)
+        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": name, "uid": made["metadata"]["uid"]}
+        runs = job(suspend=True)
+        runs["metadata"] = {"name": f"{name}-runs", "ownerReferences": [{**owner, "controller": True}]}
+        await create(api, JOBS, runs)
+        meta = {"metadata": {"name": name, "namespace": "shop"}}
+        missed["status"] = {"lastScheduleTime": "2020-01-01T02:30:00Z"}
+        await cluster.apply({**missed, **meta, "spec": {"suspend": False}})
+        await api.until(f"{CRON_JOBS}/{name}", lambda found: bool(found["status"].get("active")))
+    assert {one["metadata"]["name"] for one in (await api.get(JOBS))["items"]} == {"late-runs", "alone-runs"}
+
+
+AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+DUE = [
+    ("*/15 * * * *", "2026-03-04T05:15", "2026-03-04T05:00"),
+    ("0 3 * * *", "2026-03-05T03:00", "2026-03-04T03:00"),
+    ("30 5 * * mon-fri", "2026-03-04T05:30", "2026-03-03T05:30"),
+    ("0 0 13 * 5", "2026-03-06T00:00", "2026-02-27T00:00"),
+    ("0 12 29 feb *", "2028-02-29T12:00", "2024-02-29T12:00"),
+    ("5,6 4-5 * * 7", "2026-03-08T04:05", "2026-03-01T05:06"),
+    ("@monthly", "2026-04-01T00:00", "2026-03-01T00:00"),
+]
+
+
+@pytest.mark.parametrize(("text", "following", "before"), DUE, ids=[one[0] for one in DUE])
+def test_a_schedule_says_when_it_is_due_next_and_when_it_was_last(text: str, following: str, before: str) -> None:
+    plan = schedule(text)
+    assert plan.next(AT, UTC) == datetime.fromisoformat(f"{following}+00:00")
+    assert plan.last(AT, UTC) == datetime.fromisoformat(f"{before}+00:00")
+
+
+@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "0 3 * * */0", "5-1 * * * *", "x * * * *", "@often"])
+def test_what_is_no_schedule_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"fields|within|literal"):
+        schedule(text)
+
+
+def test_the_thirtieth_of_february_never_comes() -> None:
+    assert schedule("0 0 30 2 *").next(AT, UTC) is None

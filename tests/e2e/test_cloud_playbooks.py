@@ -234,7 +234,8 @@ async def test_a_bulk_transfer_is_stopped_with_its_evidence_kept_first_and_legal
     assert iam.list_user_policies(UserName="deployer")["PolicyNames"] == [], "the denial was a lease"
     assert "s3:DeleteBucketPolicy" in made, "and so was the bucket's"
     (held,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
-    assert [one["GroupName"] for one in held["SecurityGroups"]] == ["halon-quarantine"]
+    groups = [each["GroupName"] for one in held["NetworkInterfaces"] for each in one["Groups"]]
+    assert groups == ["halon-quarantine"]
     assert inbox.titles("security"), "security on call was called"
     assert inbox.titles("executives") == ["Data may be leaving shop-exports"]
     deadline, reminder = inbox.titles("legal")

@@ -17,6 +17,7 @@ from halon.clients.kubernetes.objects import (
     View,
     view,
 )
+from halon.clients.kubernetes.watching import Watch
 from halon.contracts.base import Json, JsonObject
 from halon.errors import Conflict, Misconfigured, NotFound, PermanentError
 
@@ -249,6 +250,10 @@ class Cluster:
     async def events(self, namespace: str, *, most: int) -> tuple[Event, ...]:
         """Read at most so many events of a namespace."""
         return await self.list(Event, EVENTS, namespace, most=most)
+
+    def watch(self, resource: Resource, namespace: str, fields: str = "") -> Watch:
+        """Give what follows the objects of a namespace, or without one of the whole cluster."""
+        return Watch(self._connection, resource, namespace, fields)
 
     async def logs(self, pod: Pod, container: str, *, previous: bool, lines: int, most: int) -> bytes:
         """Read the last lines of a container's log, of the container before a restart when `previous`.

@@ -6,7 +6,8 @@ raw JSON, because its typed models drop fields that they do not know and refuse 
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -29,6 +30,10 @@ MAX_MESSAGE = 600
 """Characters of the server's own words that an error repeats."""
 MAX_RETRY_AFTER = timedelta(minutes=2)
 _TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
+_SILENCE = aiohttp.ClientTimeout(total=None, connect=5, sock_read=90)
+"""For watches, in which the server says at least once a minute how far it is."""
+MAX_LINE = 4 * 1024 * 1024
+"""Bytes of one change of a watch: the server takes no object above 3 MiB."""
 _CONNECTIONS = 20
 _FIELD_MANAGER = "halon"
 _OVERTAKEN = "the server rejected our request due to an error in our request"
@@ -46,8 +51,15 @@ _BAD_KUBECONFIG = (
 _official: Any = official_config
 """The official client's loaders, which carry no types."""
 
-Verb: TypeAlias = Literal["get", "list", "patch", "create", "delete"]
-_METHODS: dict[Verb, str] = {"get": "GET", "list": "GET", "patch": "PATCH", "create": "POST", "delete": "DELETE"}
+Verb: TypeAlias = Literal["get", "list", "watch", "patch", "create", "delete"]
+_METHODS: dict[Verb, str] = {
+    "get": "GET",
+    "list": "GET",
+    "watch": "GET",
+    "patch": "PATCH",
+    "create": "POST",
+    "delete": "DELETE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,26 @@ class Connection:
             raise _refused(Refused(self.name, call, status, headers.get("Retry-After", ""), body))
         return body
 
+    async def lines(self, call: Call) -> AsyncGenerator[bytes]:
+        """Make one request and give the lines of its answer as they come, until the server ends it.
+
+        Errors as for `json`. Whoever leaves early closes it.
+        """
+        client = await self._connected()
+        async with self._answer(client, call, _SILENCE) as response:
+            if response.status == 401:  # noqa: PLR2004  # the next call reads the credentials anew
+                await self._forget(client)
+            if not 200 <= response.status <= 299:  # noqa: PLR2004  # HTTP's range of success
+                body = await self._bounded(response, call)
+                raise _refused(Refused(self.name, call, response.status, response.headers.get("Retry-After", ""), body))
+            rest = b""
+            async for part in response.content.iter_any():
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    yield line
+                if len(rest) > MAX_LINE:
+                    raise PermanentError(f"cluster {self.name} sends more than {MAX_LINE} bytes in one change")
+
     async def close(self) -> None:
         """Close the connections; the next call would make new ones."""
         async with self._making:
@@ -187,6 +219,13 @@ class Connection:
         return usual if any(Path(one).expanduser().is_file() for one in usual.split(":")) else ""
 
     async def _send(self, client: Any, call: Call) -> tuple[int, Any, bytes]:
+        async with self._answer(client, call, _TIMEOUT) as response:
+            return response.status, response.headers, await self._bounded(response, call)
+
+    @asynccontextmanager
+    async def _answer(
+        self, client: Any, call: Call, limits: aiohttp.ClientTimeout
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         query = list(call.query)
         headers = {"Accept": "application/json"} if call.subresource != "log" else {"Accept": "*/*"}
         if call.verb == "patch":
@@ -204,10 +243,10 @@ class Connection:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = await client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
+            answer = await client.call_api(method, url, headers, body, _request_timeout=limits)
             response: aiohttp.ClientResponse = answer.response
             async with response:
-                return response.status, response.headers, await self._bounded(response, call)
+                yield response
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise Misconfigured(f"cluster {self.name}: TLS with its API server fails: {_first_line(error)}") from error
         except aiohttp.InvalidURL as error:
@@ -242,6 +281,10 @@ class ApiRefusal(PermanentError):  # noqa: N818  # reads as the fact that it sta
     """The API server will not do this: invalid, or refused by an admission policy, as the message says."""
 
 
+class Gone(TransientError):  # noqa: N818  # reads as the fact that it states
+    """What was to be read on from is no longer known: everything is to be read anew."""
+
+
 class EvictionRefused(TransientError):  # noqa: N818  # reads as the fact that it states
     """The pod may not go now, for a budget or for a webhook: others may, and this one later."""
 
@@ -259,14 +302,19 @@ def _refused(refused: Refused) -> Exception:
         return _missing(where, call, said, details)
     if status == 409 or (status == 422 and _overtaken(said, details)):  # noqa: PLR2004
         return Conflict(f"{call.what} changed meanwhile in {where}: {said}")
-    if status == 429 or status >= 500:  # noqa: PLR2004
+    if status in {410, 429} or status >= 500:  # noqa: PLR2004
         return _not_now(refused, said, details)
     return ApiRefusal(f"{where} refuses to {call.verb} {call.what}: {said}")
 
 
 def _not_now(refused: Refused, said: str, details: dict[str, Any]) -> TransientError:
-    """Tell a pod that may not go from a server that is throttled or ill: only that one says when to come back."""
+    """Tell a pod that may not go, and a list that has aged, from a server that is throttled or ill.
+
+    Only that one says when to come back.
+    """
     call, delay = refused.call, _delay(refused.retry_after)
+    if refused.status == 410:  # noqa: PLR2004
+        return Gone(f"cluster {refused.cluster} no longer knows from where to go on in {call.what}: {said}")
     if refused.status == 429 and call.subresource == "eviction" and delay is None:  # noqa: PLR2004
         return EvictionRefused(f"{call.what} may not go now: {_causes(said, details)}")
     return TransientError(f"cluster {refused.cluster} cannot serve {call.what} now: {said}", retry_after=delay)

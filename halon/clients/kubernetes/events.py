@@ -1,4 +1,4 @@
-"""Views of events: what the cluster's parts tell about an object."""
+"""Events: what the cluster's parts tell about an object; as they are, and as they come."""
 
 from datetime import datetime
 

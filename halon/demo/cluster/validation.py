@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from halon.clients.kubernetes.quantities import amount
 from halon.demo.cluster.objects import Json, child, clone, ensure, is_object, labels_of, name_of, objects, strings
 from halon.demo.cluster.resources import Resource
+from halon.demo.cluster.schedules import schedule
 from halon.demo.cluster.selectors import selector_matches
 from halon.demo.cluster.status import FieldProblem
 
@@ -174,11 +176,15 @@ def _job(spec: Json, path: str = "spec") -> list[FieldProblem]:
 
 def _cron_job(spec: Json) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
-    schedule = str(spec.get("schedule") or "")
-    fields = 5
-    if not schedule.startswith("@") and len(schedule.split()) != fields:
-        detail = f"expected exactly 5 fields, found {len(schedule.split())}: [{schedule}]"
-        problems.append(FieldProblem.invalid("spec.schedule", schedule, detail))
+    text, zone = str(spec.get("schedule") or ""), spec.get("timeZone")
+    try:
+        schedule(text)
+    except ValueError as error:
+        problems.append(FieldProblem.invalid("spec.schedule", text, str(error)))
+    try:
+        ZoneInfo(str(zone or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.append(FieldProblem.invalid("spec.timeZone", zone, f"unknown time zone {zone}"))
     policy = spec.get("concurrencyPolicy")
     if policy not in _CONCURRENCY:
         problems.append(FieldProblem.unsupported("spec.concurrencyPolicy", policy, _CONCURRENCY))

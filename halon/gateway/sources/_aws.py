@@ -26,6 +26,11 @@ _SEVERITIES = {
 }
 
 
+_OVER = frozenset({"resolved", "recovered", "closed", "ok"})
+_OVER_TITLE = re.compile(r"\W{0,3}(resolved|recovered|closed|ok)\b", re.IGNORECASE)
+OVER = "it says that something is over, and not what: it begins no alert and ends none"
+
+
 @dataclass(frozen=True, slots=True)
 class Arn:
     """The parts of an ARN."""
@@ -67,3 +72,13 @@ def quoted(name: str) -> str:
 def severity_of(word: str) -> str:
     """Give the severity for a word or a rank; empty when it is none."""
     return _SEVERITIES.get(word.strip().lower(), "") or ranked(word)
+
+
+def is_over(words: str) -> bool:
+    """Whether a field says that something is over."""
+    return words.strip().lower() in _OVER
+
+
+def is_over_title(title: str) -> bool:
+    """Whether a title begins so, such as `[RESOLVED] CheckoutDown`."""
+    return _OVER_TITLE.match(title.strip()) is not None

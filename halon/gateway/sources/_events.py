@@ -7,7 +7,7 @@ from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import Json, digest, is_list, is_object
 from halon.gateway.parsing import Parsed
 from halon.gateway.sources import _cloudtrail, _costs, _guardduty, _health, _ocsf, _securityhub, _standing
-from halon.gateway.sources._aws import severity_of
+from halon.gateway.sources._aws import OVER, is_over, severity_of
 from halon.gateway.sources._cloudwatch import state_change
 from halon.gateway.sources._reading import (
     WARNING,
@@ -69,10 +69,12 @@ def _about(event: Any) -> dict[str, Any]:
     return {"account": at(event, "account"), "region": at(event, "region")} | given
 
 
-def _happened(source: str, event: Any, where: str) -> Alert:
+def _happened(source: str, event: Any, where: str) -> Alert | str:
     """Give the alert of an event of which nothing is known but that it happened."""
     kind = text(event, "detail-type")
     detail = at(event, "detail")
+    if any(is_over(text(detail, name)) for name in ("status", "state")):
+        return f"{cut_text(kind, 200)}: {OVER}"
     listed = at(event, "resources")
     resources = [text(one) for one in listed] if is_list(listed) else []
     plain = {

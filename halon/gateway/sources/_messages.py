@@ -8,7 +8,7 @@ from typing import Any
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.base import digest, is_list, is_object
 from halon.gateway.parsing import BadJson, Parsed, parse_json
-from halon.gateway.sources._aws import severity_of
+from halon.gateway.sources._aws import OVER, is_over, is_over_title, severity_of
 from halon.gateway.sources._cloudwatch import alarm, is_alarm
 from halon.gateway.sources._costs import Message, anomaly, budget, is_anomaly, is_budget
 from halon.gateway.sources._events import is_event, read_events
@@ -68,9 +68,13 @@ def _read(message: Message, value: Any, where: str) -> Alert | str:
     if is_anomaly(value):
         return anomaly(message.source, value, where, message.labels())
     if is_object(value):
-        own = all(text(value, name).strip() for name in _OWN)
-        return _given(message, value, where) if own else _object(message, value, where)
-    return budget(message) if is_budget(message) else _text(message)
+        if all(text(value, name).strip() for name in _OWN):
+            return _given(message, value, where)
+        over = any(is_over(text(value, name)) for name in ("status", "state"))
+        return OVER if over else _object(message, value, where)
+    if is_budget(message):
+        return budget(message)
+    return OVER if is_over_title(message.subject or message.body) else _text(message)
 
 
 def _given(message: Message, value: dict[str, Any], where: str) -> Alert:

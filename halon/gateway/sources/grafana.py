@@ -81,7 +81,7 @@ class Grafana:
             Alert.model_construct(
                 source=self.name,
                 name=name,
-                fingerprint=first(text(raw, "fingerprint"), digest(dict(given))[:16]),
+                fingerprint=text(raw, "fingerprint") or digest({one: text(value) for one, value in given.items()})[:16],
                 status=AlertStatus(status),
                 severity=labels.get("severity", ""),
                 labels=labels,

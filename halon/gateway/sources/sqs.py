@@ -5,7 +5,7 @@ from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource
 from halon.gateway.sources import build_source, source_types
 from halon.settings import Auth, QueueSettings, Source
-from halon.settings.sources import PLAIN, POLLED
+from halon.settings.sources import PLAIN, POLLED, WATCHED
 
 SENDER = Sender("Amazon SQS", ("iam",))
 
@@ -17,7 +17,7 @@ def build(name: str, settings: Source) -> AlertSource:
         Misconfigured: there is no such format.
     """
     queue = settings.queue or QueueSettings(name=name)
-    offered = sorted({*source_types(), PLAIN} - {POLLED, "generic"})
+    offered = sorted({*source_types(), PLAIN} - {POLLED, WATCHED, "generic"})
     if queue.format not in offered:
         place = f"gateway.sources.{name}.queue.format"
         raise Misconfigured(f"`{place}` is {queue.format}; it may be {', '.join(offered)}")

@@ -125,7 +125,7 @@ def list_commands(call: Call) -> Answer:
     for one in found:
         if "looks" in one:
             one["looks"] -= 1
-            if one["looks"] < -1:
+            if one["looks"] < 0:
                 status = call.emulator.state.get("ends", "Success")
                 one |= {"Status": status, "StatusDetails": status}
     begin = int(call.data.get("NextToken", 0))
@@ -139,6 +139,7 @@ def list_invocations(call: Call) -> Answer:
     (one,) = [each for each in call.emulator.state["commands"] if each["CommandId"] == call.data["CommandId"]]
     bad = call.emulator.state.get("bad", ())
     output = call.emulator.state.get("output", "done")
+    late = call.emulator.state.pop("late", 0)
     found = [
         {
             "CommandId": one["CommandId"],
@@ -147,7 +148,7 @@ def list_invocations(call: Call) -> Answer:
             "StatusDetails": "Failed" if name in bad else one["StatusDetails"],
             "CommandPlugins": [{"Name": "runShell", "Output": output}],
         }
-        for name in one["InstanceIds"]
+        for name in one["InstanceIds"][late:]
     ]
     return shaped(call, {"CommandInvocations": found})
 
@@ -183,6 +184,8 @@ def start_query(call: Call) -> Answer:
     state = call.emulator.state
     if call.data["logGroupNames"] != ["/shop"]:
         return call.error("ResourceNotFoundException", "The specified log group does not exist.")
+    if state.get("busy"):
+        return call.error("LimitExceededException", "You have reached the maximum number of resources allowed.")
     state["asked"] = call.data
     return shaped(call, {"queryId": "q-1"})
 

@@ -85,8 +85,9 @@ async def test_a_bucket_without_object_lock_is_refused() -> None:
 
 async def test_a_bucket_of_another_account_is_refused() -> None:
     async with keeping() as there:
-        with pytest.raises(PermissionDenied):
-            await world(there, owner="999999999999").plan()
+        for whose in ("owner", "from_owner"):
+            with pytest.raises(PermissionDenied):
+                await world(there, **{whose: "999999999999"}).plan()
 
 
 def _stray(there: Stage) -> None:
@@ -111,6 +112,16 @@ async def test_what_cannot_be_kept_is_refused(params: Any, before: str | None, r
             there.aws.admin("s3").put_object(Bucket="trail", Key="long" + "x" * 1000, Body=b"x")
         plan = await world(there, **params).plan()
         assert (plan.kind, reason in plan.reason) == ("refused", True), plan.reason
+
+
+async def test_a_manifest_that_was_written_in_advance_leaves_no_evidence_out() -> None:
+    async with keeping() as there:
+        what = {"objects": "s3://trail/2026/", "facts": [], "mode": "COMPLIANCE", "keep": "90d"}
+        forged = {"what": what, "key": "k", "until": "2027-01-01T00:00:00Z", "pieces": []}
+        s3 = there.aws.admin("s3")
+        s3.put_object(Bucket="evidence", Key="incidents/i-1/manifest.json", Body=json.dumps(forged).encode())
+        plan = await world(there).plan()
+        assert (plan.kind, "none of Halon's" in plan.reason) == ("refused", True)
 
 
 async def test_a_folder_that_holds_other_evidence_is_refused() -> None:

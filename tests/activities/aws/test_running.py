@@ -104,6 +104,19 @@ async def test_a_command_goes_to_the_nodes_of_the_plan_and_tells_what_they_said(
         assert one["InstanceIds"] == list(NODES)
 
 
+async def test_a_node_that_ssm_does_not_tell_of_yet_is_waited_for() -> None:
+    async with stage("aws.run_command", layers=LAYERS) as there:
+        nodes(there.aws)
+        here = world(there, "run_command", **COMMAND)
+        plan = await here.plan()
+        await here.apply(plan)
+        there.aws.state["commands"][0] |= {"Status": "Success", "StatusDetails": "Success"}
+        there.aws.state["late"] = 1
+        request = ConfirmRequest(plan=plan, incident="i-1", step="step", poll=timedelta(seconds=1))
+        assert (await here.lifecycle.confirm(request)).state == "waiting"
+        assert (await here.lifecycle.confirm(request)).state == "settled"
+
+
 @pytest.mark.parametrize("bad", [True, False], ids=["one", "all"])
 async def test_a_command_that_fails_on_any_node_is_broken(bad: bool) -> None:  # noqa: FBT001  # a parameter
     async with stage("aws.run_command", layers=LAYERS) as there:
@@ -250,6 +263,14 @@ async def test_a_query_that_takes_too_long_is_stopped() -> None:
         with pytest.raises(PermanentError, match="was not complete within 1s"):
             await ask(there, ["Running"], within="1s")
         assert there.aws.state["stopped"] == "q-1"
+
+
+async def test_an_account_with_too_many_queries_is_asked_again_later() -> None:
+    async with stage("aws.query_logs", layers=LAYERS) as there:
+        there.aws.state["busy"] = True
+        with pytest.raises(TransientError) as raised:
+            await ask(there, ["Complete"])
+        assert raised.value.retry_after is not None
 
 
 async def test_a_query_that_fails_is_an_error_and_one_that_cannot_be_read_is_stopped() -> None:

@@ -50,6 +50,8 @@ class GitLabDouble(Vendor):
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Answered:
         if self.headers.get("PRIVATE-TOKEN") != TOKEN:
             return Answered({"message": "401 Unauthorized"}, 401)
+        # GitLab takes a project's path only as one segment.
+        assert "/api/v4/projects/acme%2F" in self.asked[-1]
         path = unquote(path)
         if not path.startswith(ROOT):
             return NOT_FOUND

@@ -65,6 +65,17 @@ async def test_bounds_that_do_not_hold_are_refused(scaled: Shop, params: dict[st
     assert (plan.kind, why in plan.reason) == ("refused", True), plan.reason
 
 
+async def test_a_bound_that_may_only_be_raised_is_never_lowered(scaled: Shop) -> None:
+    for params in ({"max_replicas": 3}, {"max_replicas": 4, "min_replicas": 1}):
+        plan = await scaled.plan(PATCH, **CART, only="raise", **params)
+        assert (plan.kind, "or is past them: 2 to 4" in plan.reason) == ("nothing", True)
+    both = await scaled.plan(PATCH, **CART, only="raise", min_replicas=1, max_replicas=6)
+    assert (both.before, both.after) == ({"minReplicas": 2, "maxReplicas": 4}, {"minReplicas": 2, "maxReplicas": 6})
+    await scaled.apply(both)
+    assert ((await scaled.confirmed(both)).state, bounds(scaled)) == ("settled", (2, 6))
+    assert (await scaled.plan(PATCH, **CART, only="lower", max_replicas=9)).kind == "nothing"
+
+
 async def test_a_bound_that_is_too_high_already_may_be_lowered(scaled: Shop) -> None:
     plan = await scaled.plan(PATCH, **CART, max_replicas=3, at_most=2)
     assert (plan.kind, plan.reason) == ("change", "")

@@ -95,7 +95,8 @@ async def test_a_job_that_is_gone_is_not_found(shop: Shop) -> None:
 
 async def test_a_cronjob_tells_its_last_jobs_and_how_often_they_failed_in_a_row(shop: Shop) -> None:
     status = {"lastScheduleTime": "2026-01-02T03:00:00Z", "lastSuccessfulTime": "2026-01-01T03:00:10Z"}
-    cron = await shop.cluster.apply(cron_job(timeZone="Europe/Zurich", concurrencyPolicy="Forbid") | {"status": status})
+    spec = {"timeZone": "Europe/Zurich", "concurrencyPolicy": "Forbid", "failedJobsHistoryLimit": 5}
+    cron = await shop.cluster.apply(cron_job(suspend=True, **spec) | {"status": status})
     await shop.cluster.apply(made_by(cron, "nightly-1", conditions=ended("Complete", "CompletionsReached")))
     await shop.cluster.apply(made_by(cron, "nightly-2", conditions=ended("Failed", "DeadlineExceeded")))
     await shop.cluster.apply(made_by(cron, "nightly-3", conditions=ended("Failed", "BackoffLimitExceeded"), failed=7))
@@ -103,7 +104,7 @@ async def test_a_cronjob_tells_its_last_jobs_and_how_often_they_failed_in_a_row(
     await shop.cluster.apply(job(suspend=True))
     found = await shop.read("kubernetes.get_cronjob", namespace="shop", name="nightly")
     assert (found["schedule"], found["time_zone"], found["concurrency"]) == ("0 3 * * *", "Europe/Zurich", "Forbid")
-    assert (found["suspended"], found["active"], found["failures"]) == (False, 1, 2)
+    assert (found["suspended"], found["active"], found["failures"]) == (True, 1, 2)
     assert {one["name"] for one in found["jobs"]} == {f"nightly-{number}" for number in (1, 2, 3, 4)}
     third = next(one for one in found["jobs"] if one["name"] == "nightly-3")
     assert (third["state"], third["reason"], third["failed"]) == ("failed", "BackoffLimitExceeded", 7)

@@ -172,6 +172,7 @@ async def test_a_claim_tells_its_size_who_mounts_it_and_what_was_said(shop: Shop
     found = await shop.read("kubernetes.get_persistent_volume_claim", namespace="shop", name="data")
     assert (found["phase"], found["storage_class"], found["volume"]) == ("Bound", "fast", "pv-1")
     assert (found["requested"], found["capacity"], found["growing"]) == (2.0 * 2**30, 1.0 * 2**30, True)
+    assert found["complete"] is True
     assert (found["pods"], found["pending_pods"]) == (["db-0"], ["db-0"])
     assert found["conditions"][0]["type"] == "FileSystemResizePending"
     assert (found["events"][0]["reason"], found["events"][0]["count"]) == ("VolumeResizeFailed", 1)

@@ -37,7 +37,7 @@ async def test_a_job_that_has_ended_goes_with_its_pods(shop: Shop) -> None:
 async def test_one_that_runs_is_refused_unless_it_is_wanted(shop: Shop) -> None:
     await taken_up(shop.cluster, job())
     refused = await shop.plan(DELETE, **IMPORT)
-    assert (refused.kind, "it is running, with 1 pods" in refused.reason) == ("refused", True)
+    assert (refused.kind, "it runs, with 1 pods" in refused.reason) == ("refused", True)
     plan = await shop.plan(DELETE, **ANYHOW, propagation="Foreground")
     assert "pods of it that run are stopped: 1" in plan.notes
     await shop.apply(plan)

@@ -90,8 +90,14 @@ async def test_what_else_may_set_it_is_said(shop: Shop) -> None:
 
 
 async def test_a_suspended_cronjob_leaves_its_jobs_alone_and_says_what_resuming_starts(shop: Shop) -> None:
-    running = {"status": {"active": [{"name": "nightly-1", "namespace": "shop"}]}}
-    await shop.cluster.apply(cron_job(startingDeadlineSeconds=300) | running)
+    cron = await shop.cluster.apply(cron_job(startingDeadlineSeconds=300))
+    running = job()
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": cron["metadata"]["uid"]}
+    running["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    await taken_up(shop.cluster, running)
+    await until(
+        lambda: bool((shop.cluster.read("batch/v1", "CronJob", "nightly", "shop") or {})["status"].get("active"))
+    )
     plan = await shop.plan("kubernetes.suspend_cronjob", **NIGHTLY)
     assert plan.notes == (
         "Jobs of it that have not ended go on: 1",

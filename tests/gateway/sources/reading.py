@@ -16,6 +16,7 @@ NOW = datetime(2026, 1, 2, 3, 10, tzinfo=UTC)
 OWN = {
     "generic": "map: {name: '${{ body.name }}', starts_at: '${{ body.since }}'}",
     "sqs": "queue: {name: alerts}",
+    "kubernetes_events": "watch: {}",
 }
 """Settings that a type has of its own."""
 
@@ -23,7 +24,7 @@ OWN = {
 @cache
 def source(kind: str) -> AlertSource:
     """A source of a type, under the name `shop`."""
-    auth = "iam" if kind == "sqs" else "none"
+    auth = {"sqs": "iam", "kubernetes_events": "cluster"}.get(kind, "none")
     more = f", {OWN[kind]}" if kind in OWN else ""
     text = f"gateway: {{sources: {{shop: {{type: {kind}, auth: {{{auth}: true}}{more}}}}}}}"
     return build_source("shop", parse_settings(text, Path("halon.yaml")).gateway.sources["shop"])

@@ -287,6 +287,8 @@ def test_any_other_event_is_an_alert_by_its_type() -> None:
     assert (alert.name, alert.severity) == ("EC2 Instance State-change Notification", "warning")
     assert (alert.labels["instance-id"], alert.labels["state"]) == (INSTANCE, "stopped")
     assert alert.labels["resource"].endswith(INSTANCE)
+    parsed = taken("eventbridge", with_detail("other", state="resolved"))
+    assert (parsed.alerts, len(parsed.remarks)) == ((), 1)
 
 
 def test_a_list_of_events_is_read_one_by_one() -> None:

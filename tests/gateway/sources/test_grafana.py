@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from reading import ends, read, taken
+from reading import bodies, ends, read, taken
 
 from halon.contracts.alert import AlertStatus
 from halon.errors import InvalidInput
@@ -62,3 +62,13 @@ def test_one_that_is_not_fit_does_not_hold_up_the_others() -> None:
 def test_alerts_that_are_no_list_are_refused() -> None:
     with pytest.raises(InvalidInput, match="no notification of Grafana alerting"):
         read("grafana", "malformed")
+
+
+def test_a_label_that_is_a_number_of_any_size_is_text() -> None:
+    body = bodies("grafana")["firing"]
+    (first, *rest) = body["alerts"]
+    first = {name: value for name, value in first.items() if name != "fingerprint"}
+    first["labels"] = first["labels"] | {"alertname": 2**60}
+    alert = taken("grafana", body | {"alerts": [first, *rest]}).alerts[0]
+    assert (alert.name, alert.labels["alertname"]) == (str(2**60), str(2**60))
+    assert alert.fingerprint

@@ -119,7 +119,26 @@ def test_text_without_a_subject_is_named_by_its_first_line() -> None:
 def test_any_object_is_an_alert_with_its_plain_fields_as_labels() -> None:
     (alert,) = read("sns", "object").alerts
     assert (alert.name, alert.labels["Source ID"]) == ("RDS Notification Message", "orders")
-    assert published('{"severity": "HIGH", "state": "resolved"}').alerts[0].severity == "critical"
+    assert published('{"severity": "HIGH", "state": "down"}').alerts[0].severity == "critical"
+
+
+@pytest.mark.parametrize(
+    ("message", "subject"),
+    [
+        ("all is well", "[RESOLVED] CheckoutDown (shop)"),
+        ("[RESOLVED] CheckoutDown", None),
+        ("OK: disk", None),
+        ('{"check": "disk", "state": "recovered"}', "disk"),
+    ],
+)
+def test_what_says_that_something_is_over_begins_nothing(message: str, subject: str | None) -> None:
+    parsed = published(message, Subject=subject)
+    assert parsed.alerts == ()
+    assert "begins no alert and ends none" in parsed.remarks[0]
+
+
+def test_a_word_that_only_begins_alike_says_nothing_of_an_end() -> None:
+    assert published("x", Subject="Okapi is down").alerts[0].name == "Okapi is down"
 
 
 def test_an_object_in_the_words_of_an_alert_is_taken_by_its_word() -> None:

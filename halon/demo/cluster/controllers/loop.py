@@ -11,6 +11,7 @@ from typing import Protocol
 from halon.demo.cluster.controllers.autoscaling import Autoscaling
 from halon.demo.cluster.controllers.claims import Claims
 from halon.demo.cluster.controllers.collector import Collector
+from halon.demo.cluster.controllers.cronjobs import CronJobs
 from halon.demo.cluster.controllers.daemonsets import DaemonSets
 from halon.demo.cluster.controllers.disruptions import Disruptions
 from halon.demo.cluster.controllers.jobs import Jobs
@@ -35,7 +36,7 @@ def controllers(world: World, kubelet: Kubelet) -> Sequence[Controller]:
     """Make the controllers of a cluster, in the order of a round: from owners to what they own."""
     owners = (Autoscaling(world), Rollouts(world), ReplicaSets(world), StatefulSets(world), DaemonSets(world))
     rest = (Claims(world), Scheduler(world), kubelet, Disruptions(world), Quotas(world), Collector(world))
-    return (*owners, Jobs(world), *rest)
+    return (*owners, CronJobs(world), Jobs(world), *rest)
 
 
 async def run(world: World, duties: Sequence[Controller]) -> None:
