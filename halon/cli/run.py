@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from rich.text import Text
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from halon.cli.access import demand, named
-from halon.cli.alert_file import read_alerts
+from halon.cli.alert_file import read_alerts, sender_of
 from halon.cli.connections import connected
 from halon.cli.inputs import parse_inputs
 from halon.cli.installed import repertoire
@@ -55,7 +55,7 @@ class Ended:
     def went_well(self) -> bool:
         """Whether the command succeeds."""
         outcome = self.result.outcome
-        return outcome is not None and (outcome.success or outcome is Outcome.DRY_RUN)
+        return outcome is not None and (outcome.success or outcome in {Outcome.DRY_RUN, Outcome.DIAGNOSED})
 
     def to_json(self) -> JsonObject:
         """The same for machines."""
@@ -76,10 +76,11 @@ def run(  # noqa: PLR0913  # one parameter an option: Typer's way
     ] = None,
     alert: Annotated[
         Path | None,
-        typer.Option(
-            "--alert", metavar="FILE", help="JSON of the alert to act on: Alertmanager's webhook, or one alert."
-        ),
+        typer.Option("--alert", metavar="FILE", help="JSON of the alert to act on, as its source sends it."),
     ] = None,
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="Whose alert it is: a source of halon.yaml, or a type.")
+    ] = "",
     dry_run: Annotated[
         bool, flag("--dry-run", help="Plan everything and change nothing; prints the plan. Waits for the end.")
     ] = False,
@@ -90,12 +91,14 @@ def run(  # noqa: PLR0913  # one parameter an option: Typer's way
     """Start a playbook by hand.
 
     The same guards, approvals and audit hold as for a run that an alert started; whoever starts a run cannot approve
-    it, unless the playbook says so. With --wait or --dry-run it exits with 1 when the outcome is no success.
+    it, unless the playbook says so. With --wait or --dry-run it exits with 1 unless it ended well or as diagnosed.
 
     Example: halon run restart-deployment --input namespace=shop --input deployment=cart --dry-run
     """
     settings = settings_of(context)
-    wanted = _order(settings, playbook, inputs or [], alert, dry_run=dry_run, started_by=named(settings, by))
+    sender = sender_of(settings, source) if source else None
+    alerts = read_alerts(alert, datetime.now(UTC), sender) if alert else ()
+    wanted = _order(settings, playbook, inputs or [], Start(named(settings, by), {}, alerts, dry_run))
     ended = asyncio.run(_carry_out(settings, wanted, follow=wait or dry_run, quiet=json))
     if ended is None:
         _say_started(wanted.incident, as_json=json)
@@ -116,13 +119,10 @@ def _say_started(incident: str, *, as_json: bool) -> None:
         say(f"started {incident}; see `halon show {incident}`")
 
 
-def _order(
-    settings: Settings, name: str, inputs: Sequence[str], alert: Path | None, *, dry_run: bool, started_by: str
-) -> Order:
+def _order(settings: Settings, name: str, inputs: Sequence[str], start: Start) -> Order:
     installed = repertoire(settings)
     playbook = installed.playbook(name)
-    alerts = read_alerts(alert, datetime.now(UTC)) if alert else ()
-    return order(installed, playbook, Start(started_by, parse_inputs(playbook, inputs), alerts, dry_run))
+    return order(installed, playbook, replace(start, inputs=parse_inputs(playbook, inputs)))
 
 
 async def _carry_out(settings: Settings, wanted: Order, *, follow: bool, quiet: bool) -> Ended | None:

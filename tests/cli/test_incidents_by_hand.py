@@ -163,6 +163,12 @@ def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
     assert told.code == 0
     assert "Alert Lab received from halon run" in told.out
     assert told.out.splitlines()[-1].startswith("dry_run: ")
+    incident = {"rule": "Lab", "output": "a shell", "time": "2026-01-02T03:04:05Z", "output_fields": {}}
+    alert.write_text(json.dumps(incident | {"output_fields": {"k8s.ns.name": "from-falco"}}))
+    falco = halon("run", "names", "--alert", str(alert), "--source", "falco", "--dry-run")
+    assert falco.code == 0, falco
+    unknown = halon("run", "names", "--alert", str(alert), "--source", "facol", "--dry-run")
+    assert (unknown.code, unknown.err) == (2, "error: there is no source facol; did you mean `falco`?\n")
 
 
 def send(engine: Path, namespace: str, *, minute: int = 0, status: str = "firing") -> "httpx.Response":
