@@ -206,13 +206,11 @@ def _answer(action: str, how: str) -> Any:
 
 def _used(value: Any) -> set[str]:
     """Every action that stands anywhere in a part of a playbook."""
-    if isinstance(value, dict):
-        parts: list[Any] = list(value.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # any JSON
-        mine: Any = value.get("uses")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
-        found: set[str] = {mine} if isinstance(mine, str) else set()
-        return found.union(*map(_used, parts))
+    if isinstance(value, Mapping):
+        mine = {value["uses"]} if isinstance(value.get("uses"), str) else set()
+        return mine.union(*map(_used, value.values()))
     if isinstance(value, (list, tuple)):
-        return set[str]().union(*map(_used, value))  # pyright: ignore[reportUnknownArgumentType]  # any JSON
+        return set().union(*map(_used, value))
     return set()
 
 
