@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflows"))
 
 from audience import Stage, critical, staged
+from far import FAR_DIM, FAR_LOOK, carried_out, worker_of
 from lamp import APPROVED, DIM, GROUP, LOOK, Engine, alert, book, real_server, running, until
 
 from halon.clients.seals import sealer
@@ -90,6 +91,16 @@ async def remediated_after_repeats_and_a_pause(engine: Engine) -> Outcome | None
     await until(held)
     await engine.ledger.command(RESUME_UPDATE, Resume(by="ben@example.com"))
     return (await handle.result()).outcome
+
+
+async def remediated_by_the_worker_of_a_cluster(engine: Engine) -> Outcome | None:
+    async with worker_of(engine, "cluster:eu-1"):
+        return (await carried_out(engine, [FAR_DIM, FAR_LOOK], **GUARDED)).outcome
+
+
+async def failed_for_want_of_a_worker(engine: Engine) -> Outcome | None:
+    late = {**FAR_DIM, "with": {"to": 1, "cluster": "${{ vars.where }}"}}
+    return (await carried_out(engine, [{"set": {"where": "eu-2"}}, late], **GUARDED)).outcome
 
 
 async def unverified(engine: Engine) -> Outcome | None:
@@ -244,6 +255,8 @@ SCENARIOS: dict[str, tuple[Scenario, Outcome | None]] = {
     "remediated": (remediated, Outcome.REMEDIATED),
     "remediated-every-step": (remediated_with_every_kind_of_step, Outcome.REMEDIATED),
     "remediated-paused": (remediated_after_repeats_and_a_pause, Outcome.REMEDIATED),
+    "remediated-far": (remediated_by_the_worker_of_a_cluster, Outcome.REMEDIATED),
+    "failed-nobody": (failed_for_want_of_a_worker, Outcome.FAILED),
     "unverified": (unverified, Outcome.UNVERIFIED),
     "unnecessary": (unnecessary, Outcome.UNNECESSARY),
     "diagnosed": (diagnosed, Outcome.DIAGNOSED),
