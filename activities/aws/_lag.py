@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from activities.aws._account import account_of
-from activities.aws._answers import listed
+from activities.aws._answers import finite, listed
 from halon.kit.action import Permission
 from halon.kit.env import Env
 
@@ -41,6 +41,5 @@ async def lag_of(env: Env, place: tuple[str, str], instance: str, engine: str) -
         Statistics=["Maximum"],
     )
     points = sorted(listed(answer, "Datapoints"), key=lambda one: str(one["Timestamp"]))
-    if not points or float(points[-1]["Maximum"]) <= _NOT_REPLICATING:
-        return None
-    return timedelta(seconds=float(points[-1]["Maximum"]) * unit)
+    newest = finite(points[-1].get("Maximum")) if points else None
+    return None if newest is None or newest <= _NOT_REPLICATING else timedelta(seconds=newest * unit)

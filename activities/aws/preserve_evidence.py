@@ -12,7 +12,7 @@ from activities.aws._account import AccountName, Region, account_of, target
 from activities.aws._bucket import BUCKET, BucketName
 from activities.aws._locked import Bucket, Gone, Kept, Lock, Mode, Version, all_of
 from activities.aws._preserved import MANIFEST, MAX_WRITTEN, RECEIPT, Lost, Manifest, Piece, Preserved, Receipt
-from halon.contracts.base import Duration, JsonObject, format_duration
+from halon.contracts.base import Duration, JsonObject, digest, format_duration
 from halon.contracts.plan import Row, Settlement
 from halon.errors import PermanentError, TransientError
 from halon.kit.action import Change, Nothing, NoUndo, Permission, Proposal, Refusal
@@ -24,6 +24,8 @@ MAX_SIZE = 1024**3
 """Bytes of one object: S3 copies that much within the time that one call has."""
 MAX_NAME = 1024
 """Bytes of an object's name, S3's own bound."""
+_PLACE = 16
+"""Hexadecimal digits."""
 _AT_ONCE = 8
 _SLICE = timedelta(seconds=25)
 """How long one attempt goes on beginning copies; the server then begins the next one."""
@@ -89,7 +91,8 @@ class PreserveEvidence(Change[Preserved]):
     bucket: BucketName
     """The bucket with object lock."""
     folder: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$")]
-    """Where in it. With the incident's id in it, it is new: a folder that holds something else is refused."""
+    """Where in it, with the incident's id. Each call has a folder of its own in there, named by a digest of what it
+    keeps, and the same call again finds that it is kept already."""
     from_bucket: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", max_length=63)] = ""
     """A bucket whose objects are copied; either this, or `facts`, or both."""
     from_prefix: Annotated[str, StringConstraints(max_length=1024)] = ""
@@ -141,8 +144,8 @@ class PreserveEvidence(Change[Preserved]):
         if not await bucket.locks():
             return Preserved(locks=False, there={}, manifest=None, receipt=None, pieces=())
         there: dict[str, list[Version]] = {}
-        for one in await bucket.versions(f"{self.folder}/"):
-            there.setdefault(one.name.removeprefix(f"{self.folder}/"), []).append(one)
+        for one in await bucket.versions(f"{self.place}/"):
+            there.setdefault(one.name.removeprefix(f"{self.place}/"), []).append(one)
         manifest = await self._written(bucket, there.get(MANIFEST), Manifest)
         receipt = await self._written(bucket, there.get(RECEIPT), Receipt)
         return Preserved(
@@ -244,7 +247,7 @@ class PreserveEvidence(Change[Preserved]):
             async with slots:
                 if asyncio.get_running_loop().time() >= end:
                     return None
-                name = f"{self.folder}/{piece.name}"
+                name = f"{self.place}/{piece.name}"
                 found = await bucket.kept(name, state.there.get(piece.name, ()), piece.size, lock)
                 if found:
                     return found
@@ -266,7 +269,7 @@ class PreserveEvidence(Change[Preserved]):
         return done
 
     async def _copy(self, env: Env, bucket: Bucket, source: Bucket | None, piece: Piece, lock: Lock) -> None:
-        name = f"{self.folder}/{piece.name}"
+        name = f"{self.place}/{piece.name}"
         if piece.object is None:
             await bucket.put(name, await evidence_store(env).get(piece.fact), lock, once=False)
         elif source is not None:
@@ -274,7 +277,7 @@ class PreserveEvidence(Change[Preserved]):
 
     async def _write(self, bucket: Bucket, name: str, what: Manifest | Receipt, lock: Lock) -> None:
         text = json.dumps(what.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, indent=1)
-        await bucket.put(f"{self.folder}/{name}", text.encode(), lock, once=True)
+        await bucket.put(f"{self.place}/{name}", text.encode(), lock, once=True)
 
     def settled(self, state: Preserved, after: JsonObject) -> Settlement:
         """Whether every copy is there, as the receipt says."""
@@ -283,7 +286,7 @@ class PreserveEvidence(Change[Preserved]):
         if state.receipt is None:
             return Settlement(state="waiting", reason=f"left are {self.unfinished(state)}")
         kept = state.receipt.kept
-        there = {(f"{self.folder}/{name}", one) for name, versions in state.there.items() for one in versions}
+        there = {(f"{self.place}/{name}", one) for name, versions in state.there.items() for one in versions}
         observed: JsonObject = {
             "place": self._where,
             "copies": len(kept),
@@ -308,18 +311,17 @@ class PreserveEvidence(Change[Preserved]):
         """Why this cannot be kept."""
         if not state.locks:
             return f"bucket {self.bucket} was made without object lock: what is in it can be deleted"
-        if state.manifest and state.manifest.what != self._what:
-            return f"{self._where} holds other evidence: give another `folder`"
         if state.manifest:
-            return "" if self._complete(state.pieces) else f"{self._where} has a manifest that is none of Halon's"
+            return "" if self._complete(state.manifest) else f"{self._where} has a manifest that is none of Halon's"
         if state.there:
             return f"{self._where} holds something already, such as {next(iter(state.there))}: give another `folder`"
         return self._too_much(state.pieces)
 
-    def _complete(self, pieces: Sequence[Piece]) -> bool:
+    def _complete(self, manifest: Manifest) -> bool:
         """Whether a manifest has all that it says: who writes one in advance could leave the evidence out."""
-        facts = {one.fact for one in pieces if one.fact}
-        return facts == set(self.facts) and any(one.object for one in pieces) == bool(self.from_bucket)
+        facts = {one.fact for one in manifest.pieces if one.fact}
+        objects = any(one.object for one in manifest.pieces)
+        return manifest.what == self._what and facts == set(self.facts) and objects == bool(self.from_bucket)
 
     def _too_much(self, pieces: Sequence[Piece]) -> str:
         objects, size = sum(1 for one in pieces if one.object), sum(one.size for one in pieces)
@@ -332,7 +334,7 @@ class PreserveEvidence(Change[Preserved]):
         large = [one.name for one in pieces if one.size > MAX_SIZE]
         if large:
             return f"{_some(large)} is larger than {MAX_SIZE // _MIB} MiB: copy it by hand, and name less here"
-        long = [one.name for one in pieces if len(f"{self.folder}/{one.name}".encode()) > MAX_NAME]
+        long = [one.name for one in pieces if len(f"{self.place}/{one.name}".encode()) > MAX_NAME]
         return f"the name of {_some(long)} becomes too long: give a shorter `folder`" if long else ""
 
     @property
@@ -346,8 +348,13 @@ class PreserveEvidence(Change[Preserved]):
         }
 
     @property
+    def place(self) -> str:
+        """The folder in the folder: other evidence of the same incident, such as of a later run, goes beside it."""
+        return f"{self.folder}/{digest(self._what)[:_PLACE]}"
+
+    @property
     def _where(self) -> str:
-        return f"s3://{self.bucket}/{self.folder}"
+        return f"s3://{self.bucket}/{self.place}"
 
     async def _bucket(self, env: Env) -> Bucket:
         account = account_of(env, self.account)

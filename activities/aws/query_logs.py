@@ -1,7 +1,6 @@
 """Ask CloudWatch Logs Insights."""
 
 import asyncio
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints, model_validator
 
 from activities.aws._account import AccountName, Region, account_of, target
-from activities.aws._answers import inner, words
+from activities.aws._answers import finite, inner, words
 from halon.clients.aws.api import Account
 from halon.clients.aws.failures import AwsRefusal
 from halon.contracts.base import Duration, JsonObject, format_duration, is_list, is_object
@@ -169,8 +168,8 @@ class QueryLogs(Read[LogsResult]):
             no_data=not rows,
             rows=tuple({name: redact_text(text, MAX_TEXT) for name, text in row.items()} for row in rows[: self.most]),
             cut=len(rows) >= self.most,
-            matched=_finite(statistics.get("recordsMatched")),
-            scanned_bytes=_finite(statistics.get("bytesScanned")),
+            matched=finite(statistics.get("recordsMatched")) or 0,
+            scanned_bytes=finite(statistics.get("bytesScanned")) or 0,
         )
 
     def _value(self, rows: list[dict[str, str]]) -> float | None:
@@ -184,13 +183,7 @@ def number(text: str) -> float | None:
     """Read a number; what is none, or is not finite, such as `NaN`, is None: no comparison must hold by accident."""
     if not _NUMBER.fullmatch(text):
         return None
-    found = float(text)
-    return found if math.isfinite(found) else None
-
-
-def _finite(value: Any) -> float:
-    found = float(value) if isinstance(value, int | float) else 0.0
-    return found if math.isfinite(found) else 0.0
+    return finite(float(text))
 
 
 def _row(fields: list[Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from activities.aws._account import AccountName, Region, account_of, target
-from activities.aws._answers import listed, words
+from activities.aws._answers import finite, listed, words
 from halon.contracts.base import Duration, JsonObject
 from halon.kit.action import Output, Permission, Read
 from halon.kit.env import Env
@@ -150,8 +150,8 @@ class QueryMetric(Read[MetricResult]):
             ScanBy="TimestampDescending",
             MaxDatapoints=MAX_DATAPOINTS * 10,
         )
-        found = [one for one in listed(answer, "MetricDataResults") if words(one, "Values")]
-        first: tuple[Point, ...] = _points(found[0]) if found else ()
+        found = [points for one in listed(answer, "MetricDataResults") if (points := _points(one))]
+        first: tuple[Point, ...] = found[0] if found else ()
         alone = next(iter(first), None) if len(found) == 1 else None
         return MetricResult(
             value=alone.value if alone else None,
@@ -179,8 +179,9 @@ def _stat(one: Metric, seconds: int) -> dict[str, Any]:
 
 
 def _points(result: dict[str, Any]) -> tuple[Point, ...]:
+    """The values that are numbers: with one that is not, such as NaN, a comparison would hold or fail by accident."""
     pairs = zip(words(result, "Timestamps"), words(result, "Values"), strict=True)
-    points = [Point(at=at, value=float(value)) for at, value in pairs]
+    points = [Point(at=at, value=number) for at, value in pairs if (number := finite(value)) is not None]
     return tuple(sorted(points, key=lambda one: one.at, reverse=True))
 
 

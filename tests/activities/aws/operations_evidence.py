@@ -12,6 +12,7 @@ from aws_stage import Stage, stage
 from emulator import REGION
 from world import Opening, World
 
+from activities.aws.preserve_evidence import PreserveEvidence
 from halon.contracts.base import JsonObject
 from halon.store.evidence import EvidenceDirectory
 
@@ -52,9 +53,11 @@ async def _preserving() -> AsyncIterator[World]:
                 "pieces": [],
             }
             s3 = there.aws.admin("s3")
-            s3.put_object(Bucket="evidence", Key="incidents/i-1/manifest.json", Body=json.dumps(other).encode())
+            s3.put_object(Bucket="evidence", Key=f"{place}/manifest.json", Body=json.dumps(other).encode())
 
-        yield there.world("aws.preserve_evidence", {**EVIDENCE, **TRAIL, "facts": [fact.digest]}, drift)
+        params: JsonObject = {**EVIDENCE, **TRAIL, "facts": [fact.digest]}
+        place = PreserveEvidence.model_validate(params).place
+        yield there.world("aws.preserve_evidence", params, drift)
 
 
 WORLDS: dict[str, Opening] = {"aws.preserve_evidence": _preserving}

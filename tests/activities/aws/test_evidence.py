@@ -31,6 +31,9 @@ def world(there: Stage, **params: Any) -> World:
     return there.world("aws.preserve_evidence", {**BOTH, **params}, NOBODY)
 
 
+PLACE = PreserveEvidence.model_validate(BOTH).place
+
+
 def kept(there: Stage) -> dict[str, bytes]:
     s3 = there.aws.admin("s3")
     listed = s3.list_objects_v2(Bucket="evidence").get("Contents", [])
@@ -51,9 +54,10 @@ async def test_what_is_under_a_prefix_is_copied_locked_and_written_down() -> Non
         told = await here.confirmed(plan)
         assert (told.state, told.observed["copies"], told.observed["bytes"]) == ("settled", 2, 29)
         files = kept(there)
-        one, two = "incidents/i-1/objects/2026/one.json", "incidents/i-1/objects/2026/ü two.json"
+        place = PreserveEvidence.model_validate(here.params).place
+        one, two = f"{place}/objects/2026/one.json", f"{place}/objects/2026/ü two.json"
         assert (files[one], files[two]) == (b"2026/one.json", "2026/ü two.json".encode())
-        receipt = json.loads(files["incidents/i-1/receipt.json"])
+        receipt = json.loads(files[f"{place}/receipt.json"])
         assert {each["name"]: each["sha256"] for each in receipt["kept"]} == {
             name: hashlib.sha256(files[name]).hexdigest() for name in (one, two)
         }
@@ -71,7 +75,9 @@ async def test_facts_of_the_run_are_kept_without_any_bucket() -> None:
         assert "BypassGovernanceRetention" in plan.notes[1]
         await here.apply(plan)
         assert (await here.confirmed(plan)).state == "settled"
-        assert kept(there)[f"incidents/i-1/facts/{fact.digest}"] == b'{"pods": 3}'
+        assert (
+            kept(there)[f"{PreserveEvidence.model_validate(here.params).place}/facts/{fact.digest}"] == b'{"pods": 3}'
+        )
         missing = there.world("aws.preserve_evidence", {**EVIDENCE, "folder": "other", "facts": ["0" * 64]}, NOBODY)
         with pytest.raises(NotFound):
             await missing.plan()
@@ -91,7 +97,7 @@ async def test_a_bucket_of_another_account_is_refused() -> None:
 
 
 def _stray(there: Stage) -> None:
-    there.aws.admin("s3").put_object(Bucket="evidence", Key="incidents/i-1/x", Body=b"x")
+    there.aws.admin("s3").put_object(Bucket="evidence", Key=f"{PLACE}/x", Body=b"x")
 
 
 @pytest.mark.parametrize(
@@ -119,16 +125,19 @@ async def test_a_manifest_that_was_written_in_advance_leaves_no_evidence_out() -
         what = {"objects": "s3://trail/2026/", "facts": [], "mode": "COMPLIANCE", "keep": "90d"}
         forged = {"what": what, "key": "k", "until": "2027-01-01T00:00:00Z", "pieces": []}
         s3 = there.aws.admin("s3")
-        s3.put_object(Bucket="evidence", Key="incidents/i-1/manifest.json", Body=json.dumps(forged).encode())
+        s3.put_object(Bucket="evidence", Key=f"{PLACE}/manifest.json", Body=json.dumps(forged).encode())
         plan = await world(there).plan()
         assert (plan.kind, "none of Halon's" in plan.reason) == ("refused", True)
 
 
-async def test_a_folder_that_holds_other_evidence_is_refused() -> None:
+async def test_other_evidence_of_the_incident_goes_beside_it() -> None:
     async with keeping() as there:
-        here = world(there)
-        await here.apply(await here.plan())
-        assert "holds other evidence" in (await world(there, keep="2d").plan()).reason
+        for params in ({}, {"from_prefix": "2025/"}):
+            here = world(there, **params)
+            plan = await here.plan()
+            await here.apply(plan)
+            assert (await here.confirmed(plan)).state == "settled"
+        assert len([one for one in kept(there) if one.endswith("receipt.json")]) == 2
 
 
 async def test_what_is_put_over_the_manifest_or_over_a_copy_changes_nothing() -> None:
@@ -138,8 +147,8 @@ async def test_what_is_put_over_the_manifest_or_over_a_copy_changes_nothing() ->
         await here.apply(plan)
         s3 = there.aws.admin("s3")
         for name in ("manifest.json", "receipt.json", "objects/2026/one.json"):
-            s3.put_object(Bucket="evidence", Key=f"incidents/i-1/{name}", Body=b"forged")
-        s3.delete_object(Bucket="evidence", Key="incidents/i-1/objects/2026/ü two.json")
+            s3.put_object(Bucket="evidence", Key=f"{PLACE}/{name}", Body=b"forged")
+        s3.delete_object(Bucket="evidence", Key=f"{PLACE}/objects/2026/ü two.json")
         assert (await here.confirmed(plan)).state == "settled"
         assert (await here.apply(plan)).status == "already"
 
@@ -158,7 +167,7 @@ async def test_what_is_changed_or_deleted_before_it_is_copied_is_told_and_the_re
         await here.apply(plan)
         told = await here.confirmed(plan)
         assert (told.state, "changed or deleted before" in told.reason) == ("broken", True)
-        receipt = json.loads(kept(there)["incidents/i-1/receipt.json"])
+        receipt = json.loads(kept(there)[f"{PLACE}/receipt.json"])
         assert sorted(one["name"] for one in receipt["lost"]) == ["objects/2026/one.json", "objects/2026/ü two.json"]
 
 
@@ -177,7 +186,7 @@ async def test_of_a_bucket_with_versions_the_version_is_copied_that_was_there() 
         there.aws.layers = {**there.aws.layers, ("s3", "CopyObject"): late}
         await here.apply(plan)
         assert (await here.confirmed(plan)).state == "settled"
-        assert kept(there)["incidents/i-1/objects/2026/one.json"] == b"as it was"
+        assert kept(there)[f"{PLACE}/objects/2026/one.json"] == b"as it was"
 
 
 async def test_a_denial_in_the_middle_keeps_the_rest_and_is_finished_later() -> None:
@@ -192,7 +201,7 @@ async def test_a_denial_in_the_middle_keeps_the_rest_and_is_finished_later() -> 
         there.aws.layers = {**layers, ("s3", "CopyObject"): denied}
         with pytest.raises(PermissionDenied):
             await here.apply(plan)
-        assert sorted(kept(there)) == ["incidents/i-1/manifest.json", "incidents/i-1/objects/2026/ü two.json"]
+        assert sorted(kept(there)) == [f"{PLACE}/manifest.json", f"{PLACE}/objects/2026/ü two.json"]
         there.aws.layers = layers
         again = await here.plan()
         assert again.before == again.after == plan.after

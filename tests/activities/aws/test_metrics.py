@@ -44,6 +44,22 @@ async def test_no_data_is_not_zero() -> None:
         assert (found.value, found.no_data, found.points) == (None, True, ())
 
 
+async def test_what_is_no_number_is_no_data() -> None:
+    def answer(call: Call) -> Any:
+        result = {
+            "Id": "wanted",
+            "Label": "rate",
+            "Timestamps": [int(NOW.timestamp()) - 60, int(NOW.timestamp()) - 120],
+            "Values": [float("nan"), float("inf")],
+            "StatusCode": "Complete",
+        }
+        return call.answer({"MetricDataResults": [result]})
+
+    async with stage("aws.query_metric", layers={("cloudwatch", "GetMetricData"): answer}) as there:
+        found = await ask(there, metrics={"errors": ERRORS})
+        assert (found.value, found.no_data, found.points, found.series) == (None, True, (), 0)
+
+
 async def test_an_expression_is_asked_as_written_and_what_is_partial_is_said() -> None:
     asked: dict[str, Any] = {}
 
