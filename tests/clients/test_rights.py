@@ -201,3 +201,10 @@ async def test_a_role_whose_path_nobody_may_look_up_is_asked_about_without_it(ac
     account.grant(needs(KEY))
     account.emulator.denied = {"iam:GetRole"}
     assert {one.state for one in await account.ask(needs(KEY))} == {"allowed"}
+
+
+async def test_what_only_its_own_worker_reaches_is_not_asked_from_here(cluster: Cluster) -> None:
+    own = {"kubernetes": {"clusters": {"eu": {"worker": True}}}, "aws": {"accounts": {"prod": {"worker": True}}}}
+    settings = Settings.model_validate(own)
+    assert await rights_of_clusters(needs(RESTART), settings, cluster.api) == []
+    assert await rights_of_accounts(needs(KEY), settings, AwsApi(settings.aws)) == []
