@@ -60,7 +60,7 @@ def test_an_expression_without_braces_is_no_label_to_group_by(loaded: Load) -> N
     expected = (
         "`alert.labels.pod` would be taken for a label's name: write the label's alone, or ${{ alert.labels.pod }}"
     )
-    assert [str(one).removeprefix("x.yaml:") for one in loaded(text).problems] == [f"4:68: {expected}"]
+    assert [str(one).removeprefix("x.yaml:") for one in loaded(text).problems] == [f"4:62: {expected}"]
 
 
 QUERY = "uses: prometheus.query, with: {query: up}"
