@@ -272,6 +272,24 @@ def test_what_stands_until_it_is_mended_ends_by_its_own_word() -> None:
     assert macie.labels["bucket_name"] == "shop-orders"
 
 
+def test_what_is_wrong_again_after_it_was_mended_is_a_new_episode() -> None:
+    first, again = only("config"), only("config-again")
+    assert first.starts_at == datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC)
+    assert (first.condition, first.labels) == (again.condition, again.labels)
+    assert first.episode != again.episode
+    for begun in ("config", "config-again"):
+        assert ends(read("eventbridge", begun), read("eventbridge", "config-mended"))
+
+
+def test_a_finding_of_inspector_began_when_it_was_first_seen_and_an_update_is_the_same_episode() -> None:
+    alert = only("inspector")
+    assert alert.starts_at == datetime(2026, 1, 1, 22, 46, 15, tzinfo=UTC)
+    update = with_detail("inspector", severity="MEDIUM", updatedAt="Jan 9, 2026, 1:02:03 AM")
+    assert taken("eventbridge", update | {"time": "2026-01-09T01:02:05Z"}).alerts[0].episode == alert.episode
+    unread = with_detail("inspector", firstObservedAt="a while ago")
+    assert taken("eventbridge", unread).alerts[0].starts_at == datetime(2026, 1, 2, 3, 0, 31, tzinfo=UTC)
+
+
 def test_an_insight_of_cloudtrail_is_no_call() -> None:
     assert only("insight").name == "AWS Insight via CloudTrail"
 
