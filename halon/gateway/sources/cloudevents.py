@@ -39,6 +39,7 @@ _OWN = frozenset(
 )
 """Attributes that are no labels of their own; `subject` and extensions are."""
 _MAX_ATTRIBUTES = 40
+_MAX_NAMED = 400
 _STATUSES = {
     "firing": AlertStatus.FIRING,
     "triggered": AlertStatus.FIRING,
@@ -98,7 +99,7 @@ class CloudEvents:
             Alert.model_construct(
                 source=self.name,
                 name=first(text(data, "name"), kind),
-                fingerprint=named if 0 < len(named) <= 400 else digest([origin, kind, subject])[:16],  # noqa: PLR2004  # below the bound
+                fingerprint=_fingerprint(named, [origin, kind, subject]),
                 status=status,
                 severity=severity_of(severity) or severity,
                 labels=labels,
@@ -124,6 +125,12 @@ def _attributes(headers: Mapping[str, str]) -> dict[str, Any]:
     """Give the attributes that stand in headers, which are percent-encoded there."""
     found = [(name.lower(), value) for name, value in headers.items() if name.lower().startswith(_PREFIX)]
     return {name[len(_PREFIX) :]: unquote(value) for name, value in sorted(found)[:_MAX_ATTRIBUTES]}
+
+
+def _fingerprint(named: str, about: list[Json]) -> str:
+    if not named:
+        return digest(about)[:16]
+    return named if len(named) <= _MAX_NAMED else digest([*about, named])[:16]
 
 
 def _status(data: Any, where: str) -> AlertStatus:

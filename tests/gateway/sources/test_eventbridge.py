@@ -119,6 +119,21 @@ def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
     ]
 
 
+def test_a_sequence_in_a_cluster_names_cluster_workload_and_image() -> None:
+    cluster = "arn:aws:eks:eu-west-1:210987654321:cluster/shop"
+    workload = {"namespace": "pay", "type": "DEPLOYMENTS"}
+    given = [
+        {"resourceType": "EKS_CLUSTER", "uid": cluster, "name": "shop", "data": {"eksCluster": {"arn": cluster}}},
+        {"resourceType": "KUBERNETES_WORKLOAD", "uid": "w", "name": "api", "data": {"kubernetesWorkload": workload}},
+        {"resourceType": "CONTAINER", "uid": "c", "name": "api", "data": {"container": {"image": "shop/api:1"}}},
+        {"resourceType": "EC2_VPC", "uid": "v"},
+    ]
+    service = bodies("eventbridge")["sequence"]["detail"]["service"] | {"detection": {"sequence": {"resources": given}}}
+    labels = taken("eventbridge", with_detail("sequence", service=service)).alerts[0].labels
+    assert (labels["cluster_name"], labels["cluster_arn"], labels["namespace"]) == ("shop", cluster, "pay")
+    assert (labels["workload"], labels["workload_kind"], labels["image"]) == ("api", "deployments", "shop/api:1")
+
+
 @pytest.mark.parametrize(
     ("score", "severity"),
     [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
