@@ -42,7 +42,8 @@ async def test_a_mapped_event_is_an_alert(gateway: Gateway) -> None:
         (1767322800.5, datetime(2026, 1, 2, 3, 0, 0, 500000, tzinfo=UTC)),
         (1767322800000, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
         ("1767322800", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
-        (1767322800000000000, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        (1767322800000000, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        ("1767322800000000000", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
         ("2026-01-02T03:00:00Z", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
     ],
 )
