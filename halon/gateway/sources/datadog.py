@@ -130,7 +130,7 @@ class Datadog:
         monitor, scope = given("alertid", "monitorid"), given("alertscope", "scope", "scopes") or title.scope
         word = given("severity", "alertseverity").lower()
         ranks = (given("alertpriority", "monitorpriority", "priority"), title.priority, word)
-        priority = next(filter(None, map(ranked, ranks)), word if word in _WORDS else "")
+        priority = first(*(ranked(rank) for rank in ranks), word if word in _WORDS else "")
         tags, plain = tagged(given.raw("tags"))
         scoped, _ = tagged(scope)
         organisation = given("orgname") or text(given.raw("org"), "name")
