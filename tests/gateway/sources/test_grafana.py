@@ -1,9 +1,9 @@
 """Grafana alerting's contact point."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from reading import bodies, ends, read, taken
+from reading import NOW, bodies, ends, read, taken
 
 from halon.contracts.alert import AlertStatus
 from halon.errors import InvalidInput
@@ -72,3 +72,44 @@ def test_a_label_that_is_a_number_of_any_size_is_text() -> None:
     alert = taken("grafana", body | {"alerts": [first, *rest]}).alerts[0]
     assert (alert.name, alert.labels["alertname"]) == (str(2**60), str(2**60))
     assert alert.fingerprint
+
+
+def test_an_end_of_which_grafana_has_forgotten_the_beginning_ends_the_alert_all_the_same() -> None:
+    assert ends(read("grafana", "firing"), read("grafana", "resolved-after-restart"))
+
+
+def test_a_rule_of_legacy_alerting_fires_until_it_is_ok() -> None:
+    (alert,) = read("grafana", "legacy").alerts
+    assert (alert.name, alert.status, alert.severity) == ("Cart memory", AlertStatus.FIRING, "critical")
+    assert (alert.starts_at, alert.undated) == (NOW, True)
+    assert alert.labels == {
+        "alertname": "Cart memory",
+        "severity": "critical",
+        "service": "cart",
+        "rule_id": "41",
+        "dashboard_id": "12",
+        "panel_id": "7",
+    }
+    assert alert.url.startswith("https://grafana.example.com/d/shop/carts")
+    (end,) = read("grafana", "legacy-ok", now=NOW + timedelta(hours=1)).alerts
+    assert (end.name, end.labels, end.ends_at) == (alert.name, alert.labels, NOW + timedelta(hours=1))
+    assert ends(read("grafana", "legacy"), read("grafana", "legacy-ok", now=NOW + timedelta(hours=1)))
+    assert read("grafana", "legacy", now=NOW + timedelta(hours=2)).alerts[0].episode != alert.episode
+
+
+def test_a_rule_of_legacy_alerting_without_data_fires_too() -> None:
+    (alert,) = read("grafana", "legacy-no-data").alerts
+    assert (alert.status, alert.annotations["state"]) == (AlertStatus.FIRING, "no_data")
+
+
+@pytest.mark.parametrize(
+    ("change", "remark"),
+    [
+        ({"state": "paused"}, "state paused is no alert"),
+        ({"state": "pending"}, "state pending is no alert"),
+    ],
+)
+def test_other_states_of_legacy_alerting_do_nothing_but_say_so(change: dict[str, str], remark: str) -> None:
+    parsed = taken("grafana", bodies("grafana")["legacy"] | change)
+    assert (parsed.alerts, parsed.remarks) == ((), (remark,))
+    assert read("grafana", "legacy-test").remarks == ("Grafana tests the notification channel",)
