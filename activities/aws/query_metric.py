@@ -104,7 +104,8 @@ class QueryMetric(Read[MetricResult]):
     }
 
     metrics: Annotated[dict[Name, Metric], Field(max_length=20)] = {}
-    """The metrics, by the names that the expression uses; they begin with a lower-case letter."""
+    """The metrics, by the names that the expression uses; they begin with a lower-case letter. Each has `namespace` and
+    `metric`, and perhaps `dimensions`, of which CloudWatch wants all, and `statistic`: `Average` unless it says so."""
     expression: Annotated[str, StringConstraints(max_length=1024)] = ""
     """An expression of metric math, or a query of Metrics Insights; without it, `metrics` has exactly one."""
     period: Duration = timedelta(minutes=1)

@@ -73,6 +73,9 @@ class RunJob(Change[Runs]):
     once. Its name is made of the reference, so that it exists once; it can be found as long as `keep` says. The end of
     its log is told, masked. Kubernetes itself may start a container twice in rare cases: let it bear that.
 
+    Undoing starts the job that `undo` of its entry in halon.yaml names, with the same arguments; without one there is
+    no way back, and a run that fails afterwards says what is left.
+
     Errors: a job that is not in halon.yaml is `permission_denied`.
     """
 

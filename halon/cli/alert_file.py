@@ -29,7 +29,10 @@ def read_alerts(file: Path, now: datetime, sender: AlertSource | None = None) ->
         NotFound: the file cannot be read.
         InvalidInput: what is in it is no alert; the message names the field.
     """
-    body = parse_json(_bytes(file))
+    try:
+        body = parse_json(_bytes(file))
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from error
     if sender is not None or (is_object(body) and "alerts" in body):
         return _sent(file, body, sender or Alertmanager(SOURCE), now)
     if not is_object(body):
@@ -68,7 +71,10 @@ def _bytes(file: Path) -> bytes:
 
 
 def _sent(file: Path, body: Json, sender: AlertSource, now: datetime) -> tuple[Alert, ...]:
-    parsed = sender.parse(body, {}, now)
+    try:
+        parsed = sender.parse(body, {}, now)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}", error.problems) from error
     if parsed.rejected or not parsed.alerts:
         raise InvalidInput(f"{file}: {'; '.join(parsed.rejected) or 'it holds no alert'}")
     return parsed.alerts

@@ -12,6 +12,8 @@ from halon.core.runtime import Runtime
 
 MAX_SHOWN = 50
 """Plans that one gate shows; what lies beyond is named, and asked for when its turn comes."""
+OWN_GATES_ASK = "own-gates-ask"
+"""Name of a patch."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class Lookout:
         for index, step in enumerate(steps, first_index):
             if isinstance(step, ApproveStep):
                 return
+            if step.approve is not None and self._runtime.patched(OWN_GATES_ASK):
+                continue  # it is asked about in its turn, perhaps of other people
             path = self._path(step, index, prefix)
             try:
                 if step.if_ is not None and not holds(path, step.if_, scope.names(self._runtime.now())):

@@ -27,6 +27,8 @@ _SAID = {
     "Unable to convert function return value": "the result may be nothing: end it with .orValue(…)",
 }
 """What the binding says of some values, and what it means."""
+_TAKING = frozenset({"double", "duration", "dyn", "has", "int", "keys", "list", "string", "timestamp"})
+"""Functions that are not called on a value."""
 _MAX_NAMES = 20
 _MAX_MESSAGE = 300
 
@@ -54,6 +56,9 @@ def compile_reason(message: str, names: Iterable[str]) -> tuple[str, int, int, s
 
 
 def _undeclared(name: str, names: Iterable[str]) -> str:
+    if name in FUNCTIONS:
+        way = f"takes a value, as in {name}(value)" if name in _TAKING else f"follows a value, as in value.{name}(…)"
+        return f"`{name}` {way}"
     close = difflib.get_close_matches(name, sorted({*names, *FUNCTIONS}), n=1, cutoff=0.6)
     hint = f"; did you mean `{close[0]}`?" if close else f"; known: {', '.join(sorted(names))}"
     return f"unknown name `{name}`{hint}"
@@ -104,9 +109,16 @@ def _dead_end(use: Reference, scope: Mapping[str, Any], key: str | None) -> str 
         elif isinstance(value, list) and part.isdigit():
             return None
         else:
-            return f"{so_far} is {_kind(value)}, so it has no `{_short(part)}`"
+            return _nothing_within(so_far, value, part)
         value = value[part]
     return None
+
+
+def _nothing_within(so_far: str, value: Any, part: str) -> str:
+    if so_far == "alert" and value is None:
+        missing = f"alert.{_short(part)}"
+        return f"a person started the run without an alert, so there is no {missing}: give it one, or use an input"
+    return f"{so_far} is {_kind(value)}, so it has no `{_short(part)}`"
 
 
 def _contents(value: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from halon.contracts.playbook import Playbook, ResolveStep
 from halon.contracts.run import RunSpec
 from halon.contracts.steps import Approve, ApproveStep, Step, UsesStep, step_kind
 from halon.core.admission import Guards
-from halon.core.ahead import Lookout, Outlook
+from halon.core.ahead import OWN_GATES_ASK, Lookout, Outlook
 from halon.core.changes import Changes
 from halon.core.flow import first
 from halon.core.frame import FINAL, Account, Cover, Done, RunEnded, Scope, StepFailed, holds, rendered
@@ -197,8 +197,12 @@ class Steps:
 
     async def _gated(self, step: Step, path: str, scope: Scope, cover: Cover) -> None:
         """Pass the step's own gate, unless it is a change, which asks with its own plan."""
+        around = step.approve is not None and cover.approve is not None
+        # What was approved around it was not asked of those whom this step names.
+        asked_anew = around and self._runtime.patched(OWN_GATES_ASK)
         cover = replace(
             cover,
+            approved=frozenset[str]() if asked_anew else cover.approved,
             undo="never" if step.undo == "never" else cover.undo,
             expires=step.expires or cover.expires,
             approve=step.approve or cover.approve,

@@ -162,9 +162,9 @@ class _Reader:
         if depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
             raise self._fatal(_position(event), f"nested more than {MAX_DEPTH} deep", "too_deep")
         if event.anchor is not None:
-            self._note(_position(event), f"an anchor (&{event.anchor}) is not allowed", "anchor")
+            self._note(_position(event), f"an anchor (&{event.anchor}) is not allowed: leave it out", "anchor")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-            self._note(_position(event), f"a tag ({event.tag}) is not allowed", "tag")
+            self._note(_position(event), f"a tag ({event.tag}) is not allowed: leave it out", "tag")
 
     def _text(self, event: yaml.ScalarEvent, node: Node) -> Any:
         """The value of a scalar, which only a plain one may have other than text."""

@@ -51,7 +51,7 @@ class Bodies:
         found = self._known.get(key)
         if found is None:
             found = self._contents(source, source.parse(parse_json(raw), headers, now), len(raw) + _OVERHEAD, now)
-            if self._lasts(source, found):
+            if self._lasts(source, found, now):
                 self._known[key] = found
         return found
 
@@ -60,8 +60,10 @@ class Bodies:
         unmatched = tuple((one, unmatched_note(source.name, one, one.alert.episode)) for one in triage.unmatched)
         return Contents(parsed, tuple(map(Parcel.of, triage.groups)), unmatched, size)
 
-    def _lasts(self, source: AlertSource, contents: Contents) -> bool:
+    def _lasts(self, source: AlertSource, contents: Contents, now: datetime) -> bool:
         """Whether the same bytes mean the same, whenever they come."""
         if not source.timeless or contents.size > LARGEST or contents.parsed.rejected or contents.parsed.truncated:
             return False
-        return not any(self._triggers.timely(alert) for alert in contents.parsed.alerts)
+        # An alert that tells no time began now, and begins anew when the same bytes come later.
+        alerts = contents.parsed.alerts
+        return not any(self._triggers.timely(one) or (one.starts_at == now and not one.cycle) for one in alerts)

@@ -93,7 +93,7 @@ def parse_json(raw: bytes) -> Json:
 def checked(alert: Alert, where: str) -> Alert:
     """Hold an alert to the bounds, and mask what looks like a secret in it: it goes on to histories and people.
 
-    Over-long labels are refused, over-long annotations are cut.
+    Over-long labels are refused, over-long annotations are cut, and an over-long address is left out.
 
     Raises:
         InvalidInput: a label is too long or there are too many.
@@ -106,8 +106,6 @@ def checked(alert: Alert, where: str) -> Alert:
             raise InvalidInput(f"{where}.labels: a label's name has {len(name)} characters, at most {MAX_LABEL_NAME}")
         if len(value) > MAX_LABEL_VALUE:
             raise InvalidInput(f"{where}.labels.{shown}: {len(value)} characters, at most {MAX_LABEL_VALUE} are taken")
-    if len(alert.url) > MAX_URL:
-        raise InvalidInput(f"{where}: an address of {len(alert.url)} characters, at most {MAX_URL} are taken")
     return alert.model_copy(
         update={
             "name": redact_text(alert.name, len(alert.name)),
@@ -115,7 +113,8 @@ def checked(alert: Alert, where: str) -> Alert:
             # A label's name says nothing: kube-state-metrics has the name of a Secret in `secret`.
             "labels": {name: redact_text(value, MAX_LABEL_VALUE) for name, value in alert.labels.items()},
             "annotations": _cut_annotations(alert.annotations),
-            "url": redact_text(alert.url, MAX_URL),
+            # Prometheus writes the whole expression into the address. One that is cut would lead nowhere.
+            "url": redact_text(alert.url, MAX_URL) if len(alert.url) <= MAX_URL else "",
         }
     )
 

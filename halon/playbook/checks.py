@@ -4,6 +4,7 @@ Works on the raw value, not on the model, and passes over what has the wrong sha
 with those of the shape, all at once.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,8 @@ MAX_LOOPS = 3
 
 _WITH_OUTPUT = frozenset({"uses", "verify", "for_each", "switch", "playbook"})
 _BLOCKS = ("steps", "on_failure", "finally")
+_BARE = re.compile(r"(alert|metadata)[.\[]")
+"""What begins as an expression does, without its braces: as the name of a label no alert has it."""
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "for_each": {"type": "object", "properties": {"outcomes": {"type": "array"}, "failures": {"type": "array"}}},
     "switch": {"type": "object", "properties": {"case": {"type": "integer"}}},
@@ -54,7 +57,11 @@ class _Checker:
         trigger = mapping(raw.get("trigger"))
         self._fill(trigger.get("if"), ("trigger", "if"), body, "condition")
         for index, name in enumerate(sequence(trigger.get("group_by"))):
-            self._fill(name, ("trigger", "group_by", index), body)
+            place = ("trigger", "group_by", index)
+            self._fill(name, place, body)
+            if _BARE.match(str(name)):
+                message = f"`{name}` would be taken for a label's name: write the label's alone, or ${{{{ {name} }}}}"
+                self._report.add(place, message, "bare_expression")
         body = self._resolve(Scope(RESOLVE))
         body = self._inputs(body)
         self._fill(raw.get("target"), ("target",), body.knowing("inputs"))

@@ -81,6 +81,7 @@ def test_a_run_by_hand_takes_inputs(shell: Shell) -> None:
         (["nowhere.yaml"], "there is no file or directory nowhere.yaml"),
         (["ask-first", "--alert", "{alert}", "--source", "alertmanger"], "did you mean `alertmanager`?"),
         (["ask-first", "--alert", "{alert}", "--source", "generic"], "needs settings"),
+        (["ask-first", "--alert", "{alert}", "--source", "sns"], "alert.json: the body is no message"),
         (["ask-first", "--alert", "nowhere.json"], "cannot be read"),
     ],
 )

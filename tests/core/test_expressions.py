@@ -84,6 +84,8 @@ def test_expressions_give_values(source: str, value: Any) -> None:
         ("alert.lables.pod", 1, "`alert` has no `lables`; did you mean `labels`?"),
         ("alert.age < 5", 11, "`<` cannot be used with duration and int"),
         ("inputs.x.startWith('a')", 10, "did you mean `startsWith`?"),
+        ("join(['a'], ',')", 1, "`join` follows a value, as in value.join(…)"),
+        ("alert.labels.keys()", 14, "`keys` takes a value, as in keys(value)"),
         ("duration('1d') > alert.age", 10, "a day is 24h"),
         ("timestamp('today') < now", 11, "is no time"),
         ("alert.labels.all(k, k != '')", 17, "loop over keys(…), which sorts"),
@@ -103,6 +105,12 @@ def test_what_cannot_work_is_refused_when_it_is_compiled(source: str, column: in
         compile_expression(source)
     assert words in str(caught.value)
     assert (caught.value.line, caught.value.column) == (1, column), caught.value
+
+
+def test_a_run_without_an_alert_says_so_where_one_is_asked_for() -> None:
+    with pytest.raises(EvaluationError, match="a person started the run without an alert") as caught:
+        evaluate(compile_expression("alert.labels.pod"), {**SCOPE, "alert": None})
+    assert "there is no alert.labels: give it one, or use an input" in str(caught.value)
 
 
 def test_an_error_knows_its_line() -> None:

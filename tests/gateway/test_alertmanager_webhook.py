@@ -88,6 +88,20 @@ async def test_a_fingerprint_that_is_missing_is_made_from_the_labels(gateway: Ga
     assert one.fingerprint != other.fingerprint
 
 
+async def test_a_field_that_is_null_is_one_that_is_not_there(gateway: Gateway) -> None:
+    nothing = {"annotations": None, "endsAt": None, "generatorURL": None, "fingerprint": None}
+    receipt = (await gateway.post(webhook(firing() | nothing, truncatedAlerts=None))).json()
+    assert (receipt["received"], receipt["rejected"], receipt["truncated"]) == (1, 0, 0)
+    (alert,) = gateway.dispatcher.groups[0].alerts
+    assert (alert.ends_at, alert.url, alert.annotations) == (None, "", {})
+    assert alert.fingerprint
+
+
+async def test_an_address_that_is_too_long_is_left_out_and_the_alert_is_taken(gateway: Gateway) -> None:
+    await gateway.post(webhook(firing() | {"generatorURL": f"http://prometheus.example.com/graph?{'x' * 5000}"}))
+    assert [alert.url for alert in gateway.dispatcher.groups[0].alerts] == [""]
+
+
 async def test_long_annotations_are_cut_and_the_alert_is_taken(gateway: Gateway) -> None:
     await gateway.post(webhook(firing() | {"annotations": {"description": "x" * 50_000, "summary": "short"}}))
     annotations = gateway.dispatcher.groups[0].alerts[0].annotations

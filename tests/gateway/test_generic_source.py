@@ -41,6 +41,9 @@ async def test_a_mapped_event_is_an_alert(gateway: Gateway) -> None:
         (1767322800, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
         (1767322800.5, datetime(2026, 1, 2, 3, 0, 0, 500000, tzinfo=UTC)),
         (1767322800000, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        ("1767322800", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        (1767322800000000, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        ("1767322800000000000", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
         ("2026-01-02T03:00:00Z", datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
     ],
 )
@@ -99,6 +102,24 @@ gateway:
         await gateway.post({"n": "x", "t": 1767322800}, "one")
         (alert,) = gateway.dispatcher.groups[0].alerts
         assert (alert.name, alert.status, len(alert.fingerprint)) == ("x", "resolved", 16)
+
+
+def test_the_end_may_be_a_time_nothing_or_what_is_none_and_the_status_in_any_case() -> None:
+    text = """
+gateway:
+  sources:
+    one:
+      type: generic
+      auth: {none: true}
+      map: {name: x, starts_at: "${{ body.since }}", ends_at: "${{ body.until }}", status: "${{ body.status }}"}
+"""
+    source = build_source("one", parse_settings(text, Path("halon.yaml")).gateway.sources["one"])
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    body: dict[str, Any] = {"since": 1767322800, "until": "1767322801000", "status": "Resolved"}
+    (alert,) = source.parse(body, {}, now).alerts
+    assert (alert.status, alert.ends_at) == ("resolved", datetime(2026, 1, 2, 3, 0, 1, tzinfo=UTC))
+    assert source.parse(body | {"until": None}, {}, now).alerts[0].ends_at is None
+    assert "ends_at" in source.parse(body | {"until": ["soon"]}, {}, now).rejected[0]
 
 
 def test_expressions_see_no_credentials() -> None:

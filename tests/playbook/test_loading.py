@@ -52,6 +52,17 @@ def test_how_often_a_group_may_act_is_a_word_or_a_time(loaded: Load, once: str, 
     assert [str(one).removeprefix("x.yaml:") for one in loaded(text).problems] == line
 
 
+def test_an_expression_without_braces_is_no_label_to_group_by(loaded: Load) -> None:
+    """Every alert would lack that label, so that all of them would be one incident."""
+    text = (
+        HEAD.replace('cluster: "*"}}', 'cluster: "*"}, group_by: [alert.labels.pod, service.name]}') + "  - wait: 1m\n"
+    )
+    expected = (
+        "`alert.labels.pod` would be taken for a label's name: write the label's alone, or ${{ alert.labels.pod }}"
+    )
+    assert [str(one).removeprefix("x.yaml:") for one in loaded(text).problems] == [f"4:62: {expected}"]
+
+
 QUERY = "uses: prometheus.query, with: {query: up}"
 SCALE = "uses: kubernetes.scale_deployment, with: {namespace: a, name: b, replicas:"
 SET = "  - {set: {x: '${{ %s }}'}}\n"

@@ -174,6 +174,15 @@ def _sequence(given: Any) -> dict[str, Any]:
             found = {"bucket_name": identity, "bucket_arn": at(one, "uid")}
         elif kind == "EC2_INSTANCE":
             found = {"instance_id": (arn(text(one, "uid")).resource or identity).rpartition("/")[2]}
+        elif kind in {"EKS_CLUSTER", "ECS_CLUSTER"}:
+            named = first(text(one, "data", "eksCluster", "arn"), text(one, "uid"))
+            found = {"cluster_name": identity.rpartition("/")[2], "cluster_arn": named if arn(named).service else ""}
+        elif kind == "KUBERNETES_WORKLOAD":
+            workload = at(one, "data", "kubernetesWorkload")
+            found = {"workload": at(one, "name"), "namespace": at(workload, "namespace")}
+            found |= {"workload_kind": text(workload, "type").lower()}
+        elif kind == "CONTAINER":
+            found = {"image": at(one, "data", "container", "image")}
         else:
             found = {}
         labels = {name: value for name, value in found.items() if value} | labels

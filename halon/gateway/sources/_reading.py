@@ -25,6 +25,8 @@ MAX_NAME = 512
 _UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
 """Numbers from here on are nano-, micro- or milliseconds: as anything longer they would lie beyond the year 5000."""
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,9})?")
+_AMERICAN = "%b %d, %Y, %I:%M:%S %p"
+"""How Amazon Inspector writes times in its events."""
 _RANK = re.compile(r"(?:p|s|sev|severity|priority)[ _-]?(\d)", re.IGNORECASE)
 _RANKS = (CRITICAL, CRITICAL, CRITICAL, WARNING, INFO, INFO)
 
@@ -105,6 +107,8 @@ def _moment(value: Any) -> datetime:
     try:
         parsed = datetime.fromisoformat(found)
     except ValueError:
+        if found.endswith(("AM", "PM")):
+            return datetime.strptime(found, _AMERICAN).replace(tzinfo=UTC)
         parsed = parsedate_to_datetime(found)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -36,7 +36,7 @@ class _Kind:
     name: Path = ()
     """Without it the event's type is the name."""
     began: Path = ()
-    """Without it the beginning is when the event was told, and an end does not say it."""
+    """Without it the beginning is when the event was told: such events are told when the state changes."""
     severity: Path = ()
     labels: dict[str, Path] = field(default_factory=dict[str, Path])
 
@@ -48,6 +48,7 @@ _KINDS = {
         fires=frozenset({"ACTIVE"}),
         ends=frozenset({"CLOSED", "SUPPRESSED"}),
         name=("title",),
+        began=("firstObservedAt",),
         severity=("severity",),
         labels={
             "finding_type": ("type",),
@@ -71,6 +72,7 @@ _KINDS = {
         fires=frozenset({"NON_COMPLIANT"}),
         ends=frozenset({"COMPLIANT"}),
         name=("configRuleName",),
+        began=("newEvaluationResult", "resultRecordedTime"),
         labels={"resource_type": ("resourceType",), "resource_id": ("resourceId",)},
     ),
     "Access Analyzer Finding": _Kind(
@@ -130,11 +132,10 @@ def standing(source: str, event: Any, where: str) -> Alert | str:
                 | {"state": state, "detail": detail, "event_id": at(event, "id")}
             )
             | rest,
-            starts_at=moment(began or at(event, "time"), f"{where}.time"),
+            starts_at=maybe_moment(began) or moment(at(event, "time"), f"{where}.time"),
             ends_at=maybe_moment(at(event, "time")) if resolved else None,
-            # What says no beginning is one episode from its first event to its end.
-            cycle="" if began else "standing",
-            undated=not began,
+            # Not every end says when it began, and a thing is only once in a state.
+            undated=resolved,
         ),
         where,
     )

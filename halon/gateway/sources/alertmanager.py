@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from halon.contracts.alert import Alert, AlertStatus
-from halon.contracts.base import Json, digest
+from halon.contracts.base import Json, digest, is_object
 from halon.errors import InvalidInput
 from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed, checked, field_problems, refuse_too_many
@@ -20,9 +20,14 @@ _NO_END = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Wire(BaseModel):
-    """What Alertmanager adds in later versions is of no concern here."""
+    """What Alertmanager adds in later versions is of no concern here. A field that is null is one that is not there."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, given: Any) -> Any:
+        return {name: value for name, value in given.items() if value is not None} if is_object(given) else given
 
 
 class _Body(_Wire):

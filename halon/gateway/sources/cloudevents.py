@@ -16,6 +16,7 @@ from halon.contracts.base import Json, digest, is_list, is_object
 from halon.errors import InvalidInput
 from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed, parse_json
+from halon.gateway.sources._aws import severity_of
 from halon.gateway.sources._reading import (
     at,
     each,
@@ -38,14 +39,18 @@ _OWN = frozenset(
 )
 """Attributes that are no labels of their own; `subject` and extensions are."""
 _MAX_ATTRIBUTES = 40
+_MAX_NAMED = 400
 _STATUSES = {
     "firing": AlertStatus.FIRING,
     "triggered": AlertStatus.FIRING,
     "open": AlertStatus.FIRING,
     "resolved": AlertStatus.RESOLVED,
+    "recovered": AlertStatus.RESOLVED,
     "ok": AlertStatus.RESOLVED,
     "closed": AlertStatus.RESOLVED,
 }
+_ALERTS = ("name", "fingerprint", "starts_at", "startsAt", "labels", "annotations")
+"""Data that has one of these is an alert's: a status that is none is then an error, and elsewhere of another thing."""
 
 
 class CloudEvents:
@@ -84,9 +89,8 @@ class CloudEvents:
             | extensions
             | {name: value for name, value in plain.items() if not (is_object(value) or is_list(value))}
         )
-        status = _STATUSES.get(first(text(data, "status"), "firing").lower())
-        if status is None:
-            raise missing(f"{where}.data.status", "firing or resolved was expected")
+        status = _status(data, where)
+        severity = first(text(data, "severity"), text(raw, "severity"))
         own = at(data, "annotations")
         when = first(text(data, "starts_at"), text(data, "startsAt"), text(raw, "time"))
         named = first(text(data, "fingerprint"), f"{origin}#{subject}" if subject else "")
@@ -95,9 +99,9 @@ class CloudEvents:
             Alert.model_construct(
                 source=self.name,
                 name=first(text(data, "name"), kind),
-                fingerprint=named if 0 < len(named) <= 400 else digest([origin, kind, subject])[:16],  # noqa: PLR2004  # below the bound
+                fingerprint=_fingerprint(named, [origin, kind, subject]),
                 status=status,
-                severity=first(text(data, "severity"), text(raw, "severity")),
+                severity=severity_of(severity) or severity,
                 labels=labels,
                 annotations=texts({"event_id": identity}) | texts(own if is_object(own) else {}) | rest,
                 starts_at=moment(when, f"{where}.time") if when else now,
@@ -121,6 +125,20 @@ def _attributes(headers: Mapping[str, str]) -> dict[str, Any]:
     """Give the attributes that stand in headers, which are percent-encoded there."""
     found = [(name.lower(), value) for name, value in headers.items() if name.lower().startswith(_PREFIX)]
     return {name[len(_PREFIX) :]: unquote(value) for name, value in sorted(found)[:_MAX_ATTRIBUTES]}
+
+
+def _fingerprint(named: str, about: list[Json]) -> str:
+    if not named:
+        return digest(about)[:16]
+    return named if len(named) <= _MAX_NAMED else digest([*about, named])[:16]
+
+
+def _status(data: Any, where: str) -> AlertStatus:
+    """Give the status: what is no alert happened, whatever state the thing is in that it is about."""
+    status = _STATUSES.get(first(text(data, "status"), "firing").lower())
+    if status is None and any(at(data, name) for name in _ALERTS):
+        raise missing(f"{where}.data.status", "firing or resolved was expected")
+    return status or AlertStatus.FIRING
 
 
 def _data(raw: Any, where: str) -> Any:

@@ -53,6 +53,12 @@ _UNSET = re.compile(r"\$[A-Z_]+|null|none|n/a", re.IGNORECASE)
 """What stands where a variable has no value."""
 _PLAIN = re.compile(r"[^a-z]")
 _MAX_BRACKETS = 5
+_VARIABLES = frozenset(
+    {"alertid", "alerttitle", "alerttransition", "alertcyclekey", "alertscope", "alertpriority", "alertstatus"}
+    | {"alertquery", "alertmetric", "aggregkey", "eventtitle", "eventmsg", "textonlymsg", "eventtype", "orgname"}
+    | {"hostname", "tags", "link", "snapshot", "date", "dateposix", "lastupdated"}
+)
+"""Names that mean a variable wherever they stand, also within an object such as `metadata`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,15 @@ class _Title:
 
 
 class _Fields:
-    """The fields of a body by their plain names."""
+    """The fields of a body by their plain names; those of an object also with its name, such as `alert` and `id`."""
 
     def __init__(self, body: dict[str, Any]) -> None:
-        self._values = {_PLAIN.sub("", name.lower()): value for name, value in body.items()}
+        self._values = {_plain(name): value for name, value in body.items()}
+        for outer, inner in body.items():
+            for name, value in inner.items() if is_object(inner) else ():
+                self._values.setdefault(_plain(outer + name), value)
+                if _plain(name) in _VARIABLES:
+                    self._values.setdefault(_plain(name), value)
 
     def raw(self, *names: str) -> Any:
         """Give the first that is set."""
@@ -100,12 +111,15 @@ class Datadog:
         if not is_object(body):
             raise InvalidInput("the body is no event of Datadog", ["body: an object was expected"])
         given = _Fields(body)
-        title = _title(given("alerttitle", "eventtitle", "title"))
+        title = _title(given("alerttitle", "eventtitle", "title", "monitortitle", "monitorname", "alertname", "name"))
         if not title.name:
             raise missing("title")
         if title.test:
             return one("Datadog tests the monitor's notifications")
-        transition = first(given("alerttransition", "transition"), title.transition).lower()
+        # Some templates call the transition a status, which is a sentence where it has a name of its own.
+        status = given("status", "alertstatus", "state").lower()
+        said = status if status in _SEVERITIES or status in _ENDS else ""
+        transition = first(given("alerttransition", "transition"), title.transition, said).lower()
         if transition not in _SEVERITIES and transition not in _ENDS:
             kind = cut_text(transition or given("eventtype") or "an event without a transition", 60)
             return one(f"{kind} is no alert")
@@ -113,8 +127,10 @@ class Datadog:
 
     def _alert(self, given: _Fields, title: _Title, transition: str, now: datetime) -> Alert:
         ends = transition in _ENDS
-        monitor, scope = given("alertid", "monitorid"), given("alertscope", "scope") or title.scope
-        priority = ranked(given("alertpriority", "monitorpriority", "priority")) or ranked(title.priority)
+        monitor, scope = given("alertid", "monitorid"), given("alertscope", "scope", "scopes") or title.scope
+        word = given("severity", "alertseverity").lower()
+        ranks = (given("alertpriority", "monitorpriority", "priority"), title.priority, word)
+        priority = first(*(ranked(rank) for rank in ranks), word if word in _WORDS else "")
         tags, plain = tagged(given.raw("tags"))
         scoped, _ = tagged(scope)
         organisation = given("orgname") or text(given.raw("org"), "name")
@@ -126,8 +142,10 @@ class Datadog:
             | scoped
         )
         tag = labels.get("severity", "")
-        cycle = given("alertcyclekey", "cyclekey")
-        told = given.raw("date", "lastupdated", "timestamp")
+        told = given.raw("date", "dateposix", "timestamp", "lastupdated", "lastupdatedposix")
+        # For want of a cycle and a time, an event's own id tells it apart, where `id` is not the monitor's.
+        event = given("eventid") or (given("id") if monitor and given("id") != monitor else "")
+        cycle = given("alertcyclekey", "cyclekey") or (event if told is None else "")
         if told is None and not cycle:
             raise missing("date", "put $DATE and $ALERT_CYCLE_KEY into the webhook's payload")
         when = now if told is None else moment(told, "date")
@@ -142,7 +160,7 @@ class Datadog:
                 annotations=texts(
                     {
                         "summary": given("alertstatus") or title.name,
-                        "description": given("textonlymsg", "body", "eventmsg", "message"),
+                        "description": given("textonlymsg", "body", "eventmsg", "message", "eventmessage", "textmsg"),
                         "query": given("alertquery", "query"),
                         "snapshot": given("snapshot"),
                         "transition": transition,
@@ -156,7 +174,7 @@ class Datadog:
                 cycle=cut_text(cycle, 400),
                 # With a cycle the time is that of this event, and so it always is at the end.
                 undated=ends or bool(cycle),
-                url=given("link", "url", "alertlink", "eventlink"),
+                url=given("link", "url", "alertlink", "eventlink", "alerturl", "eventurl"),
             ),
             "body",
         )
@@ -168,11 +186,15 @@ def build(name: str, settings: Source) -> AlertSource:
     return Datadog(name)
 
 
+def _plain(name: str) -> str:
+    return _PLAIN.sub("", name.lower())
+
+
 def _fingerprint(given: _Fields, title: _Title, monitor: str, scope: str, organisation: str) -> str:
     if monitor:
         whole = f"{monitor}/{scope}" if scope else monitor
         return whole if len(whole) <= 400 else f"{monitor}/{digest(scope)[:16]}"  # noqa: PLR2004  # below the bound
-    return given("aggregkey") or digest([organisation, title.name, scope])[:16]
+    return given("aggregkey", "aggregationkey", "aggregate") or digest([organisation, title.name, scope])[:16]
 
 
 def _title(text_: str) -> _Title:

@@ -14,6 +14,7 @@ from halon.core.expressions import EvaluationError, ExpressionError, compile_exp
 from halon.errors import InvalidInput, Misconfigured
 from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed, checked, field_problems, refuse_too_many
+from halon.gateway.sources._reading import moment
 from halon.redaction import cut_text, is_secret_key
 from halon.settings import GenericMap, Source
 
@@ -24,8 +25,7 @@ _SIGNATURE = re.compile(r"sign|hmac|hash|digest", re.IGNORECASE)
 _MAX_HEADERS = 20
 _MAX_HEADER = 512
 _PATH = re.compile(r"\s*\$\{\{\s*body((?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*\}\}\s*")
-_MILLISECONDS = 100_000_000_000
-"""Numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
+_NUMBER = re.compile(r"\s*-?\d{1,20}(\.\d{1,9})?\s*")
 
 
 class Generic:
@@ -89,7 +89,7 @@ class Generic:
             labels=labels,
             annotations=_texts(value("annotations"), f"{where}: `map.annotations`"),
             starts_at=_time(value("starts_at"), f"{where}: `map.starts_at`"),
-            ends_at=None if ends_at in {None, ""} else _time(ends_at, f"{where}: `map.ends_at`"),
+            ends_at=None if ends_at is None or ends_at == "" else _time(ends_at, f"{where}: `map.ends_at`"),
             url=_text(value("url")),
         )
         return Alert.model_validate(checked(alert, where).model_dump())
@@ -157,7 +157,7 @@ def _status(value: Any, where: str) -> AlertStatus:
     if value is False:
         return AlertStatus.RESOLVED
     try:
-        return AlertStatus(value)
+        return AlertStatus(value.lower() if isinstance(value, str) else value)
     except ValueError as error:
         raise InvalidInput(f"{where}: `map.status` must be firing or resolved, or true while it fires") from error
 
@@ -165,13 +165,13 @@ def _status(value: Any, where: str) -> AlertStatus:
 def _time(value: Any, where: str) -> datetime:
     try:
         if isinstance(value, datetime):
-            moment = value
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS else value, UTC)
+            found = value
+        elif isinstance(value, int | float) or _NUMBER.fullmatch(str(value)):
+            found = moment(value, where)
         else:
-            moment = datetime.fromisoformat(str(value))
+            found = datetime.fromisoformat(str(value))
+        if found.tzinfo is None:
+            raise InvalidInput(f"{where}: a time needs its zone, such as 2026-01-02T03:04:05Z")
+        return found.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
         raise InvalidInput(f"{where} must be RFC 3339 text or seconds since 1970") from error
-    if moment.tzinfo is None:
-        raise InvalidInput(f"{where}: a time needs its zone, such as 2026-01-02T03:04:05Z")
-    return moment.astimezone(UTC)

@@ -1,4 +1,7 @@
-"""Grafana alerting's webhook contact point: Alertmanager's shape with links, values and an organisation added."""
+"""Grafana alerting's webhook contact point: Alertmanager's shape with links, values and an organisation added.
+
+What alerted before Grafana 11, on dashboards, is read too: one rule a body, without a word on when it began.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,6 +14,7 @@ from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed
 from halon.gateway.schemes import timed_signature
 from halon.gateway.sources._reading import (
+    WARNING,
     at,
     each,
     finished,
@@ -20,9 +24,11 @@ from halon.gateway.sources._reading import (
     missing,
     moment,
     needed,
+    one,
     text,
     texts,
 )
+from halon.redaction import cut_text
 from halon.settings import Source
 
 _STAMPS = ("X-Grafana-Alerting-Signature-Timestamp", "X-Grafana-Alerting-Timestamp")
@@ -33,6 +39,8 @@ SENDER = Sender(
     timed_signature("X-Grafana-Alerting-Signature", *_STAMPS),
 )
 _TEST = ("TestAlert", "Grafana")
+_LEGACY_TEST = ("Test notification", "Someone is testing the alert notification")
+_LEGACY_STATES = {"alerting": AlertStatus.FIRING, "no_data": AlertStatus.FIRING, "ok": AlertStatus.RESOLVED}
 _LINKS = {
     "silence_url": "silenceURL",
     "dashboard_url": "dashboardURL",
@@ -56,8 +64,10 @@ class Grafana:
         Raises:
             InvalidInput: the body is no notification of Grafana alerting, or holds too many alerts.
         """
-        del headers, now
+        del headers
         alerts = at(body, "alerts")
+        if alerts is None and text(body, "ruleName") and text(body, "state"):
+            return one(self._legacy(body, now))
         if not is_list(alerts):
             raise InvalidInput("the body is no notification of Grafana alerting", ["alerts: a list was expected"])
         organisation = text(body, "orgId")
@@ -77,6 +87,8 @@ class Grafana:
         if status not in set(AlertStatus):
             raise missing(f"{where}.status", "firing or resolved was expected")
         labels, rest = labelled(given)
+        began, ended = moment(at(raw, "startsAt"), f"{where}.startsAt"), maybe_moment(at(raw, "endsAt"))
+        resolved = status == AlertStatus.RESOLVED
         return finished(
             Alert.model_construct(
                 source=self.name,
@@ -86,11 +98,50 @@ class Grafana:
                 severity=labels.get("severity", ""),
                 labels=labels,
                 annotations=_annotations(raw, organisation) | rest,
-                starts_at=moment(at(raw, "startsAt"), f"{where}.startsAt"),
-                ends_at=maybe_moment(at(raw, "endsAt")),
+                starts_at=began,
+                ends_at=ended if resolved else None,
+                # A rule that is normal again starts anew. Grafana's Alertmanager puts the first start back, unless it
+                # has forgotten the alert meanwhile, as it does when Grafana starts.
+                undated=resolved and ended is not None and began >= ended,
                 url=first(text(raw, "generatorURL"), text(raw, "panelURL"), text(raw, "dashboardURL")),
             ),
             where,
+        )
+
+    def _legacy(self, body: Any, now: datetime) -> Alert | str:
+        name, state = needed(body, "", "ruleName"), text(body, "state").lower()
+        if name == _LEGACY_TEST[0] and text(body, "message").startswith(_LEGACY_TEST[1]):
+            return "Grafana tests the notification channel"
+        status = _LEGACY_STATES.get(state)
+        if status is None:
+            return f"state {cut_text(state, 60)} is no alert"
+        tags = at(body, "tags")
+        places = {"rule_id": "ruleId", "dashboard_id": "dashboardId", "panel_id": "panelId"}
+        labels, rest = labelled(
+            {"alertname": name}
+            | (tags if is_object(tags) else {})
+            | {label: at(body, field) for label, field in places.items()}
+        )
+        return finished(
+            Alert.model_construct(
+                source=self.name,
+                name=name,
+                fingerprint=digest([text(body, "orgId"), text(body, "ruleId") or name])[:16],
+                status=status,
+                severity=labels.get("severity", "") or (WARNING if state == "no_data" else ""),
+                labels=labels,
+                annotations=texts(
+                    {"summary": first(text(body, "message"), text(body, "title")), "state": state}
+                    | {"values": at(body, "evalMatches"), "organisation": at(body, "orgId")}
+                    | {"image_url": first(text(body, "imageUrl"), text(body, "image_url"))}
+                )
+                | rest,
+                starts_at=now,
+                ends_at=now if status is AlertStatus.RESOLVED else None,
+                undated=True,
+                url=first(text(body, "ruleUrl"), text(body, "rule_url")),
+            ),
+            "body",
         )
 
 

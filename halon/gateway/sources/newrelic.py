@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from halon.contracts.alert import Alert, AlertStatus
@@ -58,12 +59,12 @@ class NewRelic:
         Raises:
             InvalidInput: the body is no notification of New Relic's.
         """
-        del headers, now
+        del headers
         if not (is_object(body) or is_list(body)):
             raise InvalidInput("the body is no notification of New Relic", ["body: an object was expected"])
-        return each(body if is_list(body) else [body], "issues" if is_list(body) else "body", self._read)
+        return each(body if is_list(body) else [body], "issues" if is_list(body) else "body", partial(self._read, now))
 
-    def _read(self, raw: Any, where: str) -> Alert | str:
+    def _read(self, now: datetime, raw: Any, where: str) -> Alert | str:
         state = first(_one(raw, "state"), _one(raw, "current_state"))
         if not state:
             raise missing(f"{where}.state")
@@ -72,11 +73,13 @@ class NewRelic:
         status = _STATUSES.get(state.lower())
         if status is None:
             return f"state {cut_text(state, 60)} is no alert"
-        return self._incident(raw, where, status) if at(raw, "current_state") else self._issue(raw, where, status)
+        read = self._incident if at(raw, "current_state") else self._issue
+        return read(raw, where, status, now)
 
-    def _issue(self, raw: Any, where: str, status: AlertStatus) -> Alert:
+    def _issue(self, raw: Any, where: str, status: AlertStatus, now: datetime) -> Alert:
         condition, title = _one(raw, "alertConditionNames"), _one(raw, "title")
-        priority = _one(raw, "priority")
+        identity = first(_one(raw, "id"), _one(raw, "issueId")) or needed(raw, where, "id")
+        priority = first(_one(raw, "priority"), _one(raw, "severity"))
         severity = _SEVERITIES.get(priority.lower(), "")
         labels, rest = labelled(
             {
@@ -86,7 +89,7 @@ class NewRelic:
                 "severity": severity,
                 "priority": priority,
                 "workflow": _one(raw, "workflowName"),
-                "origin": _one(raw, "sources"),
+                "origin": first(_one(raw, "sources"), _one(raw, "source")),
                 "account_id": first(_one(raw, "accountId"), _one(raw, "nrAccountId")),
             }
         )
@@ -98,43 +101,51 @@ class NewRelic:
             "trigger": _one(raw, "trigger"),
             "runbook_url": _one(raw, "runbookUrl"),
         }
-        ended = first(_one(raw, "closedAt"), _one(raw, "updatedAt"))
+        began, told = _one(raw, "createdAt"), _one(raw, "updatedAt")
+        ended = first(_one(raw, "closedAt"), told)
         return finished(
             Alert.model_construct(
                 source=self.name,
                 name=first(condition, title) or needed(raw, where, "title"),
-                fingerprint=first(_one(raw, "id"), _one(raw, "issueId")) or needed(raw, where, "id"),
+                fingerprint=identity,
                 status=status,
                 severity=severity,
                 labels=labels,
                 annotations=texts(notes) | rest,
-                starts_at=moment(_one(raw, "createdAt"), f"{where}.createdAt"),
+                starts_at=moment(began, f"{where}.createdAt") if began else maybe_moment(told) or now,
                 ends_at=maybe_moment(ended) if status is AlertStatus.RESOLVED else None,
+                # A template may leave the start out: an issue is one episode, and what comes after it is another issue.
+                cycle="" if began else identity,
+                undated=not began,
                 url=first(_one(raw, "issueUrl"), _one(raw, "issuePageUrl")),
             ),
             where,
         )
 
-    def _incident(self, raw: Any, where: str, status: AlertStatus) -> Alert:
-        severity = _SEVERITIES.get(text(raw, "severity").lower(), "")
+    def _incident(self, raw: Any, where: str, status: AlertStatus, now: datetime) -> Alert:
+        severity = _SEVERITIES.get(_one(raw, "severity").lower(), "")
+        condition = _one(raw, "condition_name")
         labels, rest = labelled(
             {
-                "condition": at(raw, "condition_name"),
-                "condition_id": at(raw, "condition_id"),
-                "policy": at(raw, "policy_name"),
-                "entity": first(text(raw, "targets", 0, "name"), text(raw, "targets", "name")),
+                "condition": condition,
+                "condition_id": _one(raw, "condition_id"),
+                "policy": first(_one(raw, "policy_name"), _one(raw, "alertPolicyNames")),
+                "entity": first(
+                    text(raw, "targets", 0, "name"), text(raw, "targets", "name"), _one(raw, "impactedEntities")
+                ),
                 "severity": severity,
-                "priority": at(raw, "severity"),
+                "priority": _one(raw, "severity"),
                 "account_id": at(raw, "account_id"),
             }
         )
         notes = {"summary": at(raw, "details"), "entities": at(raw, "targets"), "runbook_url": at(raw, "runbook_url")}
         identity = needed(raw, where, "incident_id")
-        when = moment(at(raw, "timestamp"), f"{where}.timestamp")
+        told = first(_one(raw, "timestamp"), _one(raw, "updatedAt"))
+        when = moment(told, f"{where}.timestamp") if told else now
         return finished(
             Alert.model_construct(
                 source=self.name,
-                name=needed(raw, where, "condition_name"),
+                name=condition or needed(raw, where, "condition_name"),
                 fingerprint=identity,
                 status=status,
                 severity=severity,

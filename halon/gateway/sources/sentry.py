@@ -1,4 +1,4 @@
-"""Sentry's integration platform: alerts of issues and of metrics, and what becomes of issues. One a body.
+"""Sentry's integration platform: alerts of issues and of metrics, issues, and single errors. One a body.
 
 `Sentry-Hook-Resource` says what the body is about; where a proxy takes it away, the body itself does.
 """
@@ -35,7 +35,7 @@ from halon.settings import Source
 
 SENDER = Sender("Sentry", ("signature", "header", "bearer"), body_signature("Sentry-Hook-Signature"))
 _HEADER = "sentry-hook-resource"
-_RESOURCES = {"event": "event_alert", "metric_alert": "metric_alert", "issue": "issue"}
+_RESOURCES = {"event": "event_alert", "metric_alert": "metric_alert", "issue": "issue", "error": "error"}
 """What a body is about that has such data."""
 _SEVERITIES = {
     "fatal": CRITICAL,
@@ -88,7 +88,9 @@ class Sentry:
         resource = resource or next((kind for field, kind in _RESOURCES.items() if field in data), "")
         what = f"{cut_text(resource or 'a webhook', 60)} {cut_text(action, 60)} is no alert"
         if resource == "event_alert":
-            return one(self._event(data))
+            return one(self._event(data, "event"))
+        if resource == "error":
+            return one(self._event(data, "error") if action == "created" else what)
         if resource == "metric_alert":
             status = _METRIC_ACTIONS.get(action)
             return one(what if status is None else self._metric(data, action, status))
@@ -97,8 +99,8 @@ class Sentry:
             return one(what if status is None else self._issue(data, action, status))
         return one(what)
 
-    def _event(self, data: Any) -> Alert:
-        event, where = data.get("event"), "data.event"
+    def _event(self, data: Any, field: str) -> Alert:
+        event, where = data.get(field), f"data.{field}"
         level = text(event, "level")
         tags = _tags(event)
         place = _PROJECT.search(text(event, "url"))

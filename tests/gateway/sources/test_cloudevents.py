@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
-from reading import NOW, ends, read, taken
+from reading import NOW, bodies, ends, read, taken
 
+from halon.contracts.alert import AlertStatus
 from halon.errors import InvalidInput
 
 ATTRIBUTES = {
@@ -69,3 +70,15 @@ def test_a_batch_is_read_one_by_one() -> None:
 def test_what_is_no_event_is_refused() -> None:
     with pytest.raises(InvalidInput, match="neither body nor headers are a CloudEvent"):
         taken("cloudevents", {"name": "CheckoutDown"})
+
+
+def test_the_state_of_a_thing_is_no_status_of_an_alert() -> None:
+    (alert,) = read("cloudevents", "state-of-a-thing").alerts
+    assert (alert.status, alert.labels["status"]) == (AlertStatus.FIRING, "Succeeded")
+    assert (alert.severity, alert.labels["severity"]) == ("warning", "Error")
+    assert alert.starts_at == datetime(2026, 1, 2, 3, 0, 28, 123456, tzinfo=UTC)
+    body = bodies("cloudevents")["state-of-a-thing"]
+    of_an_object = taken("cloudevents", body | {"data": {"status": {"phase": "Failed"}}})
+    assert of_an_object.alerts[0].status is AlertStatus.FIRING
+    of_an_alert = taken("cloudevents", body | {"data": {"name": "CheckoutDown", "status": "Succeeded"}})
+    assert of_an_alert.rejected == ("events[0].data.status: firing or resolved was expected",)

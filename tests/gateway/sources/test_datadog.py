@@ -58,6 +58,37 @@ def test_the_names_of_a_template_may_be_spelt_otherwise() -> None:
     assert alert.starts_at == datetime(2026, 1, 2, 3, 2, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("case", ["nested", "metadata"])
+def test_a_template_may_have_the_variables_within_an_object(case: str) -> None:
+    (alert,), (plain,) = read("datadog", case).alerts, read("datadog", "firing").alerts
+    assert alert.episode == plain.episode
+    assert (alert.name, alert.severity, alert.labels, alert.url) == (
+        plain.name,
+        plain.severity,
+        plain.labels,
+        plain.url,
+    )
+    assert ends(read("datadog", case), read("datadog", "resolved"))
+
+
+def test_other_words_of_templates_are_understood() -> None:
+    (alert,) = read("datadog", "other-words").alerts
+    assert (alert.name, alert.fingerprint) == ("Load is high", "1234567/host:web-1,env:prod")
+    assert (alert.severity, alert.annotations["transition"]) == ("warning", "warn")
+    assert alert.starts_at == datetime(2026, 1, 2, 3, 2, tzinfo=UTC)
+
+
+def test_without_a_time_and_a_cycle_the_event_is_told_apart_by_its_id_and_the_end_ends_it() -> None:
+    body = bodies("datadog")["without-time"]
+    firing, again = taken("datadog", body), taken("datadog", body, now=datetime(2026, 1, 2, 4, tzinfo=UTC))
+    assert firing.alerts[0].episode == again.alerts[0].episode
+    other = taken("datadog", body | {"id": "2647382937999"})
+    assert other.alerts[0].episode != firing.alerts[0].episode
+    assert ends(firing, taken("datadog", body | {"id": "2647382938000", "alert_transition": "Recovered"}))
+    with pytest.raises(InvalidInput, match="into the webhook's payload"):
+        taken("datadog", body | {"id": body["alert_id"]})
+
+
 @pytest.mark.parametrize(
     ("case", "remark"),
     [("test", "Datadog tests the monitor's notifications"), ("event", "deployment is no alert")],

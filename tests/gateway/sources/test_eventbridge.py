@@ -119,6 +119,21 @@ def test_a_sequence_of_an_attack_names_what_it_went_through() -> None:
     ]
 
 
+def test_a_sequence_in_a_cluster_names_cluster_workload_and_image() -> None:
+    cluster = "arn:aws:eks:eu-west-1:210987654321:cluster/shop"
+    workload = {"namespace": "pay", "type": "DEPLOYMENTS"}
+    given = [
+        {"resourceType": "EKS_CLUSTER", "uid": cluster, "name": "shop", "data": {"eksCluster": {"arn": cluster}}},
+        {"resourceType": "KUBERNETES_WORKLOAD", "uid": "w", "name": "api", "data": {"kubernetesWorkload": workload}},
+        {"resourceType": "CONTAINER", "uid": "c", "name": "api", "data": {"container": {"image": "shop/api:1"}}},
+        {"resourceType": "EC2_VPC", "uid": "v"},
+    ]
+    service = bodies("eventbridge")["sequence"]["detail"]["service"] | {"detection": {"sequence": {"resources": given}}}
+    labels = taken("eventbridge", with_detail("sequence", service=service)).alerts[0].labels
+    assert (labels["cluster_name"], labels["cluster_arn"], labels["namespace"]) == ("shop", cluster, "pay")
+    assert (labels["workload"], labels["workload_kind"], labels["image"]) == ("api", "deployments", "shop/api:1")
+
+
 @pytest.mark.parametrize(
     ("score", "severity"),
     [(10, "critical"), (7, "critical"), (6.9, "warning"), (4, "warning"), (3.9, "info"), (1, "info"), (None, "")],
@@ -270,6 +285,24 @@ def test_what_stands_until_it_is_mended_ends_by_its_own_word() -> None:
     macie = only("macie")
     assert (macie.name, macie.severity) == ("Policy:IAMUser/S3BucketPublic", "critical")
     assert macie.labels["bucket_name"] == "shop-orders"
+
+
+def test_what_is_wrong_again_after_it_was_mended_is_a_new_episode() -> None:
+    first, again = only("config"), only("config-again")
+    assert first.starts_at == datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC)
+    assert (first.condition, first.labels) == (again.condition, again.labels)
+    assert first.episode != again.episode
+    for begun in ("config", "config-again"):
+        assert ends(read("eventbridge", begun), read("eventbridge", "config-mended"))
+
+
+def test_a_finding_of_inspector_began_when_it_was_first_seen_and_an_update_is_the_same_episode() -> None:
+    alert = only("inspector")
+    assert alert.starts_at == datetime(2026, 1, 1, 22, 46, 15, tzinfo=UTC)
+    update = with_detail("inspector", severity="MEDIUM", updatedAt="Jan 9, 2026, 1:02:03 AM")
+    assert taken("eventbridge", update | {"time": "2026-01-09T01:02:05Z"}).alerts[0].episode == alert.episode
+    unread = with_detail("inspector", firstObservedAt="a while ago")
+    assert taken("eventbridge", unread).alerts[0].starts_at == datetime(2026, 1, 2, 3, 0, 31, tzinfo=UTC)
 
 
 def test_an_insight_of_cloudtrail_is_no_call() -> None:

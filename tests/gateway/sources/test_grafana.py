@@ -1,12 +1,15 @@
 """Grafana alerting's contact point."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from reading import bodies, ends, read, taken
+from reading import NOW, bodies, ends, read, source, taken
 
 from halon.contracts.alert import AlertStatus
+from halon.core.grouping import Triggers
 from halon.errors import InvalidInput
+from halon.gateway.bodies import Bodies
 
 
 def test_an_alert_is_read_with_its_identity_its_start_and_its_links() -> None:
@@ -72,3 +75,52 @@ def test_a_label_that_is_a_number_of_any_size_is_text() -> None:
     alert = taken("grafana", body | {"alerts": [first, *rest]}).alerts[0]
     assert (alert.name, alert.labels["alertname"]) == (str(2**60), str(2**60))
     assert alert.fingerprint
+
+
+def test_an_end_of_which_grafana_has_forgotten_the_beginning_ends_the_alert_all_the_same() -> None:
+    assert ends(read("grafana", "firing"), read("grafana", "resolved-after-restart"))
+
+
+def test_a_rule_of_legacy_alerting_fires_until_it_is_ok() -> None:
+    (alert,) = read("grafana", "legacy").alerts
+    assert (alert.name, alert.status, alert.severity) == ("Cart memory", AlertStatus.FIRING, "critical")
+    assert (alert.starts_at, alert.undated) == (NOW, True)
+    assert alert.labels == {
+        "alertname": "Cart memory",
+        "severity": "critical",
+        "service": "cart",
+        "rule_id": "41",
+        "dashboard_id": "12",
+        "panel_id": "7",
+    }
+    assert alert.url.startswith("https://grafana.example.com/d/shop/carts")
+    (end,) = read("grafana", "legacy-ok", now=NOW + timedelta(hours=1)).alerts
+    assert (end.name, end.labels, end.ends_at) == (alert.name, alert.labels, NOW + timedelta(hours=1))
+    assert ends(read("grafana", "legacy"), read("grafana", "legacy-ok", now=NOW + timedelta(hours=1)))
+    assert read("grafana", "legacy", now=NOW + timedelta(hours=2)).alerts[0].episode != alert.episode
+
+
+def test_a_body_that_says_no_time_is_read_anew_each_time_and_another_is_remembered() -> None:
+    bodies_read, later = Bodies(Triggers([])), NOW + timedelta(minutes=1)
+    for case, anew in (("legacy", True), ("firing", False)):
+        raw = json.dumps(bodies("grafana")[case]).encode()
+        first, again = (bodies_read.read(source("grafana"), raw, {}, now) for now in (NOW, later))
+        assert (first is not again) == anew
+
+
+def test_a_rule_of_legacy_alerting_without_data_fires_too() -> None:
+    (alert,) = read("grafana", "legacy-no-data").alerts
+    assert (alert.status, alert.annotations["state"]) == (AlertStatus.FIRING, "no_data")
+
+
+@pytest.mark.parametrize(
+    ("change", "remark"),
+    [
+        ({"state": "paused"}, "state paused is no alert"),
+        ({"state": "pending"}, "state pending is no alert"),
+    ],
+)
+def test_other_states_of_legacy_alerting_do_nothing_but_say_so(change: dict[str, str], remark: str) -> None:
+    parsed = taken("grafana", bodies("grafana")["legacy"] | change)
+    assert (parsed.alerts, parsed.remarks) == ((), (remark,))
+    assert read("grafana", "legacy-test").remarks == ("Grafana tests the notification channel",)

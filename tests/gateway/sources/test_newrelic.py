@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from reading import ends, read, taken
+from reading import NOW, bodies, ends, read, taken
 
 from halon.contracts.alert import AlertStatus
 from halon.errors import InvalidInput
@@ -47,6 +47,25 @@ def test_incidents_of_the_channels_of_before_are_read_too() -> None:
     assert (alert.name, alert.fingerprint, alert.labels["entity"]) == ("Error rate is high", "42", "checkout")
     assert alert.labels == closed.alerts[0].labels
     assert ends(firing, closed)
+
+
+def test_a_template_may_put_an_issue_into_the_words_of_the_channels_of_before() -> None:
+    firing = read("newrelic", "incident-of-an-issue")
+    (alert,) = firing.alerts
+    assert (alert.name, alert.fingerprint) == ("Error rate is high", "0ea2df1c-adab-45d2-aae0-042b609d2322")
+    assert (alert.severity, alert.labels["policy"], alert.labels["entity"]) == ("critical", "Shop", "checkout")
+    closed = bodies("newrelic")["incident-of-an-issue"] | {"current_state": "CLOSED", "updatedAt": 1767323227104}
+    (end,) = taken("newrelic", closed).alerts
+    assert (end.episode, end.labels) == (alert.episode, alert.labels)
+    assert end.ends_at == datetime(2026, 1, 2, 3, 7, 7, 104000, tzinfo=UTC)
+
+
+def test_a_template_may_leave_out_when_an_issue_began() -> None:
+    body = bodies("newrelic")["without-start"]
+    firing, again = taken("newrelic", body), taken("newrelic", body, now=datetime(2026, 1, 2, 4, tzinfo=UTC))
+    assert (firing.alerts[0].starts_at, firing.alerts[0].severity) == (NOW, "warning")
+    assert firing.alerts[0].episode == again.alerts[0].episode
+    assert ends(firing, taken("newrelic", body | {"state": "CLOSED"}))
 
 
 @pytest.mark.parametrize(

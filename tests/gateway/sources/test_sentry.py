@@ -41,8 +41,14 @@ def test_an_issue_alert_has_project_level_release_and_environment() -> None:
     assert alert.url.startswith("https://sentry.io/organizations/shop/issues/1170820242/events/")
 
 
+def test_an_error_is_the_same_episode_as_the_alert_that_it_sets_off() -> None:
+    (error,) = read("sentry", "error-created", sentry_hook_resource="error").alerts
+    (alert,) = read("sentry", "event-alert", sentry_hook_resource="event_alert").alerts
+    assert (error.episode, error.name, error.labels) == (alert.episode, alert.name, alert.labels)
+
+
 @pytest.mark.parametrize("case", ["issue-resolved", "issue-archived"])
-@pytest.mark.parametrize("begun", ["event-alert", "issue-created", "issue-unresolved"])
+@pytest.mark.parametrize("begun", ["error-created", "event-alert", "issue-created", "issue-unresolved"])
 def test_an_issue_that_is_resolved_or_archived_ends_what_it_began(begun: str, case: str) -> None:
     assert ends(read("sentry", begun), read("sentry", case))
 
