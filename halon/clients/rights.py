@@ -22,8 +22,11 @@ from halon.kit.privileges.iam import AwsAccount, arns
 from halon.kit.privileges.iam import concerns as concerns_account
 from halon.kit.privileges.needs import Need
 from halon.kit.privileges.rbac import Wanted, concerns, places
+from halon.redaction import redact_text
 from halon.settings import Settings
 
+MAX_SAID = 1000
+"""Characters of what stood in the way."""
 MAX_QUESTIONS = 1000
 """Rights that one cluster or account is asked about."""
 WITHIN = 60.0
@@ -178,7 +181,7 @@ async def _bounded(asked: _Asked, asking: Awaitable[None]) -> list[Right]:
     except TimeoutError:
         pass  # `otherwise` says so
     except HalonError as error:
-        otherwise = str(error)
+        otherwise = redact_text(str(error), MAX_SAID)  # an API may repeat what it was sent
     return asked.rights(otherwise)
 
 

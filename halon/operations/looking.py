@@ -69,9 +69,17 @@ class UnkeptEvidence:
 
     async def put(self, data: bytes, media_type: str, name: str) -> "_Piece":  # noqa: ARG002  # the protocol's
         """Name what would be kept."""
-        piece = _Piece(hashlib.sha256(data).hexdigest(), len(data))
+        piece = _Piece(hashlib.sha256(data).hexdigest(), len(data), data)
         self._seen[piece.digest] = piece
         return piece
+
+    async def get(self, digest: str) -> bytes:
+        """Give what was named before.
+
+        Raises:
+            NotFound: it was not.
+        """
+        return (await self.about(digest)).data
 
     async def about(self, digest: str) -> "_Piece":
         """Say what was named before.
@@ -88,6 +96,7 @@ class UnkeptEvidence:
 class _Piece:
     digest: str
     size: int
+    data: bytes
 
 
 class GuardsCopy:

@@ -154,7 +154,7 @@ def test_a_person_sees_and_decides_what_is_their_teams(installation: Installatio
 
         draft = ana.get(f"/incidents/{incident}/postmortem")
         assert draft.headers["content-type"] == "text/markdown; charset=utf-8"
-        assert "ana said approve | token | it \N{FIRE} burns |" in draft.text
+        assert "ana said approve: it \N{FIRE} burns | token | it \N{FIRE} burns |" in draft.text
         assert ben.get(f"/incidents/{incident}/postmortem").status_code == 403
         records = ana.get(f"/incidents/{incident}/records", params={"limit": 1000}).json()["records"]
         decided = [one for one in records if one["kind"] == "decision.taken"]
@@ -278,7 +278,7 @@ def test_whatever_is_asked_is_answered_as_the_description_says(installation: Ins
     headers = {"Authorization": f"Bearer {installation.tokens['cyd']}"}
     whole = schemathesis.openapi.from_url(f"{installation.url}/openapi.json")
     operations = [one.ok() for one in whole.include(tag="people").get_all_operations()]
-    assert len(operations) == 13
+    assert len(operations) == 14
     statuses: Counter[int] = Counter()
     for operation, mode in product(operations, GenerationMode):
 

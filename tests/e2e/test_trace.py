@@ -154,7 +154,7 @@ async def test_one_trace_leads_from_the_webhook_to_the_call_that_changes_the_clu
     assert 'halon_runs_finished_total{outcome="unverified",playbook="restart"} 1.0' in worker_metrics
     assert 'halon_incidents_closed_total{outcome="unverified",playbook="restart"} 1.0' in worker_metrics
     assert 'halon_audit_records_total{kind="applied"} 1.0' in worker_metrics
-    measured = 'action="kubernetes.restart_deployment",phase="apply",result="ok"'
+    measured = 'action="kubernetes.restart_deployment",phase="apply",result="ok",worker="central"'
     assert f"halon_action_duration_seconds_count{{{measured}}} 1.0" in worker_metrics
     assert "halon_incidents_open 1.0" in waiting
     received = 'result="matched",source="alertmanager",status="firing"'
