@@ -100,6 +100,22 @@ class Action(BaseModel):
     example: ClassVar[JsonObject]
     """Parameters of a typical call; the reference shows them and a test parses them."""
 
+    def __class_getitem__(cls, typevar_values: Any) -> Any:
+        """Fill in the type of the state or the output, which adds no fields.
+
+        Pydantic would look for docstrings of such a class in every frame of the stack, and find none: during imports
+        that is most of the time that a process takes to start.
+        """
+        config = cls.model_config
+        cls.model_config = {**config, "use_attribute_docstrings": False}
+        try:
+            made: Any = super().__class_getitem__(typevar_values)
+        finally:
+            cls.model_config = config
+        if made is not cls:
+            made.model_config = config
+        return made
+
     def target(self) -> str:
         """Where it acts, for people and for policy: `k8s/eu-1/shop/deployment/cart`."""
         raise NotImplementedError
