@@ -1,12 +1,15 @@
 """Grafana alerting's contact point."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from reading import NOW, bodies, ends, read, taken
+from reading import NOW, bodies, ends, read, source, taken
 
 from halon.contracts.alert import AlertStatus
+from halon.core.grouping import Triggers
 from halon.errors import InvalidInput
+from halon.gateway.bodies import Bodies
 
 
 def test_an_alert_is_read_with_its_identity_its_start_and_its_links() -> None:
@@ -95,6 +98,14 @@ def test_a_rule_of_legacy_alerting_fires_until_it_is_ok() -> None:
     assert (end.name, end.labels, end.ends_at) == (alert.name, alert.labels, NOW + timedelta(hours=1))
     assert ends(read("grafana", "legacy"), read("grafana", "legacy-ok", now=NOW + timedelta(hours=1)))
     assert read("grafana", "legacy", now=NOW + timedelta(hours=2)).alerts[0].episode != alert.episode
+
+
+def test_a_body_that_says_no_time_is_read_anew_each_time_and_another_is_remembered() -> None:
+    bodies_read, later = Bodies(Triggers([])), NOW + timedelta(minutes=1)
+    for case, anew in (("legacy", True), ("firing", False)):
+        raw = json.dumps(bodies("grafana")[case]).encode()
+        first, again = (bodies_read.read(source("grafana"), raw, {}, now) for now in (NOW, later))
+        assert (first is not again) == anew
 
 
 def test_a_rule_of_legacy_alerting_without_data_fires_too() -> None:
