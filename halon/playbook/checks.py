@@ -273,11 +273,9 @@ class _Checker:
     def _undo(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> None:
         undo = raw.get("undo")
         if is_object(undo):
-            usual, own = (
-                self._resolver,
-                {str(raw.get("id")): "is what this undoes: only steps before it are known here"},
-            )
-            self._resolver = usual.saying(own)
+            usual = self._resolver
+            known = "is what this undoes: only steps before it are known here"
+            self._resolver = usual.saying({str(raw.get("id")): known})
             schema = self._action(undo, (*path, "undo"), scope)
             self._resolver = usual
             if schema is not None and not schema.changes:
