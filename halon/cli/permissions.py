@@ -100,19 +100,26 @@ def _chosen(settings: Settings, names: Sequence[str]) -> tuple[Installation, lis
     paths = [Path(one) for one in names if "/" in one or Path(one).suffix in {".yaml", ".yml"}]
     named = [one for one in names if Path(one) not in paths]
     installed = installation(settings, [*paths, *(settings.playbooks if named else ())] if names else ())
-    if installed.catalogue.problems:
-        problems = [str(one) for one in installed.catalogue.problems]
-        raise InvalidInput("what a playbook needs that is wrong is not known", problems)
+    below = [one.resolve() for one in paths]
     known = installed.catalogue.playbooks
+    problems = [
+        str(one)
+        for one in installed.catalogue.problems
+        if not set(named) <= set(known) or not names or _is_below(one.file, below)
+    ]
+    if problems:
+        raise InvalidInput("what a playbook needs that is wrong is not known: mend it, or name others", problems)
     for name in named:
         if name not in known:
             raise InvalidInput(f"there is no playbook {name}{nearest(name, known)}")
     if not named:
         return installed, list(known.values())
-    below = [one.resolve() for one in paths]
-    files = installed.catalogue.files
-    from_paths = [name for name in known if any(Path(files[name]).resolve().is_relative_to(one) for one in below)]
+    from_paths = [name for name in known if _is_below(installed.catalogue.files[name], below)]
     return installed, [known[one] for one in dict.fromkeys([*named, *from_paths])]
+
+
+def _is_below(file: str | Path, paths: Sequence[Path]) -> bool:
+    return any(Path(file).resolve().is_relative_to(one) for one in paths)
 
 
 def _asked(need: Need, settings: Settings, cluster: str, account: str) -> bool:
@@ -127,7 +134,9 @@ def _asked(need: Need, settings: Settings, cluster: str, account: str) -> bool:
 def _account(settings: Settings, name: str) -> AwsAccount:
     accounts = {one.name: one for one in accounts_of(settings)}
     if name not in accounts:
-        raise InvalidInput(f"halon.yaml has no account {name} under aws.accounts{nearest(name, accounts)}")
+        raise InvalidInput(
+            f"halon.yaml has no account {name} under aws.accounts{nearest(name, filter(None, accounts))}"
+        )
     return accounts[name]
 
 

@@ -196,7 +196,8 @@ async def _for_ever() -> None:
 def _question(gate: Gate) -> str:
     who = ", ".join(gate.approve.from_) or "anyone who may decide"
     need = f"{gate.approve.quorum} approvals" if gate.approve.quorum > 1 else "approval"
-    what = "; ".join(plan.summary for plan in gate.plans) or gate.approve.message or "to go on"
+    later = "to go on; each change is asked about when its plan is known" if gate.unplanned else "to go on"
+    what = "; ".join(plan.summary for plan in gate.plans) or gate.approve.message or later
     return f"Waiting for {need} from {who} within {format_duration(gate.approve.within)}: {what}"
 
 

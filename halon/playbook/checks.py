@@ -273,7 +273,11 @@ class _Checker:
     def _undo(self, raw: dict[str, Any], kind: str, path: Path, scope: Scope) -> None:
         undo = raw.get("undo")
         if is_object(undo):
+            usual = self._resolver
+            known = "is what this undoes: only steps before it are known here"
+            self._resolver = usual.saying({str(raw.get("id")): known})
             schema = self._action(undo, (*path, "undo"), scope)
+            self._resolver = usual
             if schema is not None and not schema.changes:
                 told = f"`undo` takes only actions that change something; {undo['uses']} is of effect "
                 message = f"{told}`{schema.effect.value}`: say `undo: never`, and tell people in `on_failure`"

@@ -1,5 +1,7 @@
 """Whether what an expression takes from its scope is there: one sentence for what is not."""
 
+from collections.abc import Mapping
+
 from halon.contracts.base import JsonObject
 from halon.core.expressions import Expression, Reference
 from halon.documents import nearest
@@ -20,6 +22,10 @@ class Resolver:
         self._inputs = inputs
         self._elsewhere = elsewhere
         """Every step of the playbook by id, with words for where it is."""
+
+    def saying(self, elsewhere: Mapping[str, str]) -> "Resolver":
+        """The same with other words for where some steps are."""
+        return Resolver(self._inputs, {**self._elsewhere, **elsewhere})
 
     def problems(self, expression: Expression, scope: Scope) -> list[tuple[int, str]]:
         """Give what is not there: offset within the expression, and the sentence."""

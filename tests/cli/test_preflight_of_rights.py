@@ -92,6 +92,17 @@ def test_a_playbook_that_is_wrong_has_needs_that_nobody_knows(shell: Shell) -> N
     assert "what the playbooks need is not known" in answer.err
 
 
+def test_one_that_is_wrong_does_not_keep_the_needs_of_others_that_are_named(shell: Shell) -> None:
+    wrong = shell.config.parent / "playbooks" / "wrong.yaml"
+    wrong.write_text("kind: Playbook\n")
+    wrong.with_name("restart.yaml").write_text(RESTART)
+    assert "restart-cart" in shell("permissions", "restart-cart").out
+    for arguments in ([], [str(wrong)], ["restart-cart", str(wrong)], ["restart-car"]):
+        answer = shell("permissions", *arguments)
+        assert (answer.code, answer.out) == (2, "")
+        assert "wrong.yaml" in answer.err
+
+
 def test_playbooks_that_need_nothing_ask_nobody(shell: Shell) -> None:
     answer = shell("preflight")
     assert (answer.code, answer.out) == (0, "halon.yaml names no credentials here\n")

@@ -113,6 +113,10 @@ def test_a_mistake_is_told_where_it_stands_with_what_was_meant(loaded: Load, ste
     [
         (SET % "steps.b.outcome" + "  - {id: b, wait: 1m}\n", "9:20: step `b` does not come before this one"),
         ("  - {id: a, set: {x: '${{ steps.a.outcome }}'}}\n", "9:27: step `a` does not come before this one"),
+        (
+            f"  - {{id: a, {SCALE} 1}}, undo: {{{SCALE} '${{{{ steps.a.before.replicas }}}}'}}}}}}\n",
+            "step `a` is what this undoes: only steps before it are known here",
+        ),
         (SET % "steps.lok.outcome", "9:20: there is no step `lok`"),
         (
             "  - {id: look, " + QUERY + "}\n" + SET % "steps.look.output.valu",
