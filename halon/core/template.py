@@ -1,5 +1,6 @@
 """Finding `${{ … }}` in text. `$${{` stands for itself; a `}}` inside CEL's own text or maps does not end it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,8 @@ from halon.contracts.base import Json, is_list, is_object
 OPEN = "${{"
 CLOSE = "}}"
 _QUOTES = ('"""', "'''", '"', "'")
+_NOTABLE = re.compile("[\"'{}]|//")
+"""What the end of an expression hangs on; everything else is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ def split(text: str) -> tuple[str | Hole, ...]:
 def _end(text: str, index: int) -> int:
     """Where the `}}` stands that closes an expression, or -1."""
     depth = 0
-    while index < len(text):
+    while found := _NOTABLE.search(text, index):
+        index = found.start()
         if depth == 0 and text.startswith(CLOSE, index):
             return index
         quote = next((one for one in _QUOTES if text.startswith(one, index)), None)

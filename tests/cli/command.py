@@ -126,10 +126,10 @@ def temporal(port: int) -> Generator[None]:
 def stopped(running: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> int:
     """Ask a process to end, and give its exit code."""
     running.send_signal(number)
-    return running.wait(timeout=30)
+    return running.wait(timeout=60)
 
 
-def until_logged(log: Path, text: str, running: "subprocess.Popen[bytes]", within: float = 30) -> None:
+def until_logged(log: Path, text: str, running: "subprocess.Popen[bytes]", within: float = 120) -> None:
     """Wait until a process has written something."""
     deadline = time.monotonic() + within
     while text not in log.read_text():

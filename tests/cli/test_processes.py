@@ -47,5 +47,5 @@ def test_an_address_that_is_taken_is_one_sentence(shell: Shell) -> None:
         )
         log = shell.config.parent / "log"
         with process(shell.config, "gateway", log=log) as gateway:
-            assert gateway.wait(timeout=30) == 1
+            assert gateway.wait(timeout=60) == 1
     assert f"error: the gateway cannot listen on 127.0.0.1:{port}: Address already in use" in log.read_text()

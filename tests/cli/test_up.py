@@ -40,7 +40,7 @@ def processes(*words: str) -> list[int]:
     return found
 
 
-def until(look: Callable[[], T], within: float = 40) -> T:
+def until(look: Callable[[], T], within: float = 120) -> T:
     deadline = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < deadline, "it does not come about"
@@ -155,7 +155,7 @@ def test_a_second_one_is_refused_and_a_killed_one_takes_everything_with_it(engin
 def test_what_cannot_start_ends_with_one_sentence_and_leaves_nothing(engine: Up) -> None:
     (engine.directory / "token").unlink()
     with process(engine.config, "up", log=engine.log) as up:
-        assert up.wait(timeout=40) == 1
+        assert up.wait(timeout=120) == 1
     told = engine.log.read_text()
     assert "`gateway.sources.lab.auth.bearer` names the file" in told
     assert "error: the gateway ended at its start with exit status 1" in told
@@ -178,7 +178,7 @@ def test_another_gateway_at_its_port_is_not_taken_for_its_own(engine: Up) -> Non
     with ThreadingHTTPServer(("127.0.0.1", engine.port), Well) as other:
         Thread(target=other.serve_forever, daemon=True).start()
         with process(engine.config, "up", log=engine.log) as up:
-            assert up.wait(timeout=40) == 1
+            assert up.wait(timeout=120) == 1
         other.shutdown()
     told = engine.log.read_text()
     assert f"error: port {engine.port} on 127.0.0.1, for the gateway, is taken: stop what uses it, or name" in told

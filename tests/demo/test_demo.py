@@ -34,6 +34,8 @@ STORY = (
 )
 QUESTION = "Ctrl-C ends the demonstration"
 MINUTE = 60.0
+PATIENCE = 150.0
+"""Seconds in which even a busy machine gets there."""
 
 
 class Demo:
@@ -52,7 +54,7 @@ class Demo:
             self._process = subprocess.Popen(called, env=environment, stdout=output, stderr=told)  # noqa: S603  # our own
         return self._process
 
-    def told(self, text: str, within: float = MINUTE) -> str:
+    def told(self, text: str, within: float = PATIENCE) -> str:
         """Wait until it has said something."""
         assert self._process is not None
         until(
@@ -99,7 +101,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def test_unattended_it_remediates_within_a_minute_and_leaves_nothing(demo: Demo) -> None:
     began = time.monotonic()
     process = demo.start("--approve", "auto", "--json")
-    code = process.wait(timeout=MINUTE)
+    code = process.wait(timeout=PATIENCE)
     story = demo.log.read_text()
     ended = json.loads(demo.result.read_text())
     assert (ended["outcome"], ended["audit"]["ok"]) == ("remediated", True)
@@ -119,8 +121,8 @@ def test_the_command_that_it_shows_answers_from_another_terminal_and_a_denial_is
     story = demo.told(QUESTION)
     (shown,) = re.findall(r"^\S*halon --config .* approve .*$", story, re.MULTILINE)
     command = shlex.split(shown.replace(" approve ", " deny "))
-    subprocess.run(command, check=True, cwd=demo.directory, timeout=MINUTE)  # noqa: S603  # what a person would type
-    assert process.wait(timeout=MINUTE) == 1
+    subprocess.run(command, check=True, cwd=demo.directory, timeout=PATIENCE)  # noqa: S603  # what a person would type
+    assert process.wait(timeout=PATIENCE) == 1
     story = demo.log.read_text()
     assert "outcome     denied" in story
     assert "cart:1.5.0-crash: 1 of 3 pods" in story.partition("The cluster now")[2]
@@ -136,7 +138,7 @@ def test_it_can_be_ended_anywhere_and_leaves_nothing(demo: Demo, moment: str, nu
     process = demo.start()
     demo.told(moment)
     process.send_signal(number)
-    assert process.wait(timeout=MINUTE) == code
+    assert process.wait(timeout=PATIENCE) == code
     assert demo.left() == []
     assert "Traceback" not in demo.log.read_text()
 
@@ -146,4 +148,4 @@ def test_even_a_kill_leaves_no_process(demo: Demo) -> None:
     demo.told("Alertmanager sends its webhook")
     process.kill()
     process.wait()
-    until(lambda: not [one for one in demo.left() if " " in one], MINUTE)
+    until(lambda: not [one for one in demo.left() if " " in one], PATIENCE)

@@ -139,7 +139,7 @@ class Engine:
                 assert answer.status_code in {200, 202, 429, 503}, answer.text
                 return answer.is_success
 
-            await until(accepted, within=60, pause=0.3)
+            await until(accepted, within=120, pause=0.3)
 
 
 def crash_looping(namespace: str, pod: str, container: str) -> dict[str, Any]:

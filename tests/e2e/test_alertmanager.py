@@ -168,7 +168,7 @@ async def incident(store: Store, state: str) -> IncidentRow:
         rows = [row for row in await store.incidents.list() if row.state == state]
         return rows[0] if rows else None
 
-    found = await until(look, within=30)
+    found = await until(look, within=90)
     assert found is not None
     return found
 
@@ -180,7 +180,7 @@ async def told(store: Store, chain: str, kind: AuditKind, count: int) -> list[St
         records = [one for one in await store.audit.records(chain) if one.kind == kind]
         return records if len(records) >= count else []
 
-    return await until(look, within=30)
+    return await until(look, within=90)
 
 
 def pod_of(record: StoredRecord) -> str:
@@ -198,7 +198,7 @@ async def counted(engine: Engine, result: str, status: str, count: int) -> None:
             shown = counter.search((await http.get("/metrics")).text)
             return shown is not None and int(shown[1]) >= count
 
-        await until(look, within=30)
+        await until(look, within=90)
 
 
 async def test_what_fires_in_prometheus_is_one_incident_and_ends_when_it_resolves(

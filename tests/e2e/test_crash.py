@@ -68,7 +68,7 @@ async def broken(cluster: DemoCluster, name: str) -> str:
         status = (cluster.read("apps/v1", "Deployment", name, "shop") or {}).get("status") or {}
         return bool(status.get("availableReplicas") == 2)
 
-    await until(serves, within=10)
+    await until(serves, within=40)
     await cluster.apply(deployment(name, f"{name}:2.0-crash"))
 
     async def crashing() -> str:
@@ -82,7 +82,7 @@ async def broken(cluster: DemoCluster, name: str) -> str:
             "",
         )
 
-    return await until(crashing, within=10)
+    return await until(crashing, within=40)
 
 
 @pytest.fixture

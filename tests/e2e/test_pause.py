@@ -56,7 +56,7 @@ async def test_a_pause_survives_the_death_of_everything(tmp_path: Path, cluster:
             async with open_store(engine.settings) as store:
                 return next((row for row in await store.incidents.list() if row.state == "closed"), None)
 
-        row = await until(closed, within=60)
+        row = await until(closed, within=120)
         assert row.outcome == "refused"
         assert "everything is paused by ana@example.com" in row.reason
         assert list(cluster.journal.changes()) == []
