@@ -41,7 +41,7 @@ Result: TypeAlias = Literal["taken", "refused", "later"]
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _messages = _meter.create_counter("halon.gateway.messages", description="Messages of queues, by source and result")
-_failures = _meter.create_counter("halon.gateway.queue_failures", description="Calls to queues that failed, by source")
+_failures = _meter.create_counter("halon.gateway.queue.failures", description="Calls to queues that failed, by source")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from halon.settings.sources import WatchSettings
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("halon.gateway")
 _events = _meter.create_counter("halon.gateway.events", description="Events of clusters, by source and result")
-_failures = _meter.create_counter("halon.gateway.watch_failures", description="Watches that broke off, by source")
+_failures = _meter.create_counter("halon.gateway.watch.failures", description="Watches that broke off, by source")
 
 
 @dataclass(slots=True)

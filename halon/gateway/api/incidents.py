@@ -120,8 +120,7 @@ def add(router: APIRouter, parts: Parts, access: Access) -> None:
 
     @router.get(
         "/incidents/{incident}/postmortem",
-        responses=PROBLEMS,
-        response_class=Markdown,
+        responses={**PROBLEMS, 200: {"description": "The draft.", "content": {Markdown.media_type: {}}}},
         summary="Draft an incident's post-mortem",
         operation_id="draft_postmortem",
     )
