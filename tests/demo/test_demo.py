@@ -51,7 +51,12 @@ class Demo:
         called = [sys.executable, "-m", "halon.cli", "demo", *options]
         with self.log.open("wb") as told, self.result.open("wb") as result:
             output = result if "--json" in options else told
-            self._process = subprocess.Popen(called, env=environment, stdout=output, stderr=told)  # noqa: S603  # our own
+            # Whoever runs the tests may ignore Ctrl-C, as a shell's background jobs do, and a process inherits that.
+            before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+            try:
+                self._process = subprocess.Popen(called, env=environment, stdout=output, stderr=told)  # noqa: S603  # ours
+            finally:
+                signal.signal(signal.SIGINT, before or signal.SIG_DFL)
         return self._process
 
     def told(self, text: str, within: float = PATIENCE) -> str:
