@@ -65,6 +65,7 @@ async def test_the_policy_goes_with_the_pod(shop: Shop) -> None:
     name = shop.pods()[0]["metadata"]["name"]
     plan = await shop.plan(QUARANTINE_POD, namespace="shop", name=name)
     await shop.apply(plan)
+    assert (await shop.confirmed(plan)).state == "settled"  # its controller has let it go, and drifts no plan
     gone = await shop.plan("kubernetes.delete_pod", namespace="shop", name=name, bare=True, quarantined=True)
     assert (await shop.apply(gone, "k-2")).status == "applied"
     assert (await shop.confirmed(gone)).state == "settled"
