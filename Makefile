@@ -16,6 +16,9 @@ SEED ?= 1
 
 ALERTS ?= 100000
 
+# Tests start hundreds of processes, and without it each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo up test crash chaos storm bench histories lint format types contracts check schema wheel lock pre-commit ci clean
 
 help:  ## list the targets

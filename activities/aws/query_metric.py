@@ -36,7 +36,7 @@ Statistic: TypeAlias = Annotated[
 class Metric(BaseModel):
     """One metric with one statistic."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     namespace: Name
     """Such as `AWS/ApplicationELB`."""

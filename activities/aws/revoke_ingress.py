@@ -30,7 +30,7 @@ def _network(value: str) -> str:
 Network = Annotated[str, StringConstraints(max_length=50), AfterValidator(_network)]
 
 
-class Rule(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class Rule(BaseModel, frozen=True, extra="forbid"):
     """One rule of a security group, as undoing needs it."""
 
     protocol: Annotated[str, StringConstraints(pattern=r"^(-1|[a-z0-9]{1,10})$", max_length=10)]

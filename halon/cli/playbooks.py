@@ -107,7 +107,7 @@ def schema(
         return
     registry = registered()
     if json:
-        say_json([_described(one) for one in registry.schemas.values()])
+        say_json([_described(one) for one in registry.documented.values()])
     else:
         sys.stdout.write(reference(registry))
 

@@ -20,7 +20,7 @@ from halon.kit.env import Env
 class State(BaseModel):
     """What an action sees of its target: small, typed, frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Output(State):
@@ -93,28 +93,12 @@ class NoUndo:
 class Action(BaseModel):
     """What reads, notices and changes have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     effect: ClassVar[Effect]
     permissions: ClassVar[tuple[Permission, ...]] = ()
     example: ClassVar[JsonObject]
     """Parameters of a typical call; the reference shows them and a test parses them."""
-
-    def __class_getitem__(cls, typevar_values: Any) -> Any:
-        """Fill in the type of the state or the output, which adds no fields.
-
-        Pydantic would look for docstrings of such a class in every frame of the stack, and find none: during imports
-        that is most of the time that a process takes to start.
-        """
-        config = cls.model_config
-        cls.model_config = {**config, "use_attribute_docstrings": False}
-        try:
-            made: Any = super().__class_getitem__(typevar_values)
-        finally:
-            cls.model_config = config
-        if made is not cls:
-            made.model_config = config
-        return made
 
     def target(self) -> str:
         """Where it acts, for people and for policy: `k8s/eu-1/shop/deployment/cart`."""

@@ -46,7 +46,7 @@ def _overview(registry: Registry) -> str:
 
 
 def _action(name: str, registry: Registry) -> Iterator[str]:
-    action, schema = registry.action(name), registry.schemas[name]
+    action, schema = registry.action(name), registry.documented[name]
     yield f"## {name}\n"
     yield f"{_docs(action)}\n"
     yield f"**Effect:** {_EFFECTS[action.effect]}.{_undo(action)}\n"

@@ -10,11 +10,13 @@ import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import cached_property
 from types import ModuleType
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from halon.contracts.base import format_duration
 from halon.contracts.plan import ActionCall, Effect
@@ -23,6 +25,7 @@ from halon.errors import InvalidInput, Misconfigured
 from halon.kit.action import Action, Change, Notice, Output, Read
 from halon.kit.hints import Hints, hints
 from halon.playbook.actions import ActionSchema, ActionSchemas
+from halon.playbook.field_docs import field_docs
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _CHANGES = frozenset({Effect.CHANGE, Effect.DESTROY})
@@ -64,18 +67,23 @@ class Registry:
         """Give the registry of those that act on a cluster or an account: what a worker of one carries out."""
         return Registry({name: action for name, action in self._actions.items() if name in self.reach})
 
-    @property
+    @cached_property
     def schemas(self) -> ActionSchemas:
         """Every action as data, by name, for the loader, the linter and the tests of playbooks."""
-        return {name: self._schema(name, action) for name, action in self._actions.items()}
+        return {name: self._schema(name, action, _WrittenDurations) for name, action in self._actions.items()}
 
-    def _schema(self, name: str, action: type[Action]) -> ActionSchema:
+    @cached_property
+    def documented(self) -> ActionSchemas:
+        """The schemas with a description at each field, for those who read about actions."""
+        return {name: self._schema(name, action, _Described) for name, action in self._actions.items()}
+
+    def _schema(self, name: str, action: type[Action], generator: type[GenerateJsonSchema]) -> ActionSchema:
         output = output_of(action)
         return ActionSchema(
             name=name,
             effect=action.effect,
-            params=action.model_json_schema(schema_generator=_WrittenDurations),
-            output=output.model_json_schema(mode="serialization") if output else None,
+            params=action.model_json_schema(schema_generator=generator),
+            output=output.model_json_schema(mode="serialization", schema_generator=generator) if output else None,
             hints=self.hints(name),
             undoable=not issubclass(action, Change) or action.undoable,
         )
@@ -127,6 +135,17 @@ class _WrittenDurations(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+class _Described(_WrittenDurations):
+    """Takes the docstrings of fields for their descriptions."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        for field, text in field_docs(schema["cls"]).items():
+            if field in made.get("properties", {}):
+                made["properties"][field].setdefault("description", text)
+        return made
 
 
 def output_of(action: type[Action]) -> type[Output] | None:

@@ -1,6 +1,5 @@
 """JSON Schema of a playbook file, for editors: completion and the same findings at the same places while typing."""
 
-import inspect
 import json
 from typing import Any
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel
 from halon.contracts import playbook, steps
 from halon.contracts.base import JsonObject
 from halon.contracts.playbook import Playbook
+from halon.playbook.field_docs import field_docs
 
 
 def playbook_schema() -> JsonObject:
@@ -19,7 +19,7 @@ def playbook_schema() -> JsonObject:
         target = schema if name == "Playbook" else schema.get("$defs", {}).get(name)
         if target is None:
             continue
-        for field, text in _field_docs(model).items():
+        for field, text in field_docs(model).items():  # which pydantic does not put on a union's members
             alias = model.model_fields[field].alias or field
             if alias in target.get("properties", {}):
                 target["properties"][alias].setdefault("description", text)
@@ -37,23 +37,3 @@ def schema_text() -> str:
 
 def _is_model(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, BaseModel)
-
-
-def _field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The texts below the fields of a model and its parents: pydantic does not read them from a union's members."""
-    docs: dict[str, str] = {}
-    for owner in reversed(model.__mro__):
-        if not _is_model(owner) or owner is BaseModel:
-            continue
-        previous = ""
-        lines = inspect.getsource(owner).splitlines()
-        for line in lines:
-            stripped = line.strip()
-            name = stripped.split(":", 1)[0]
-            if name in model.model_fields and line.startswith("    ") and not line.startswith("     "):
-                previous = name
-            elif previous and stripped.startswith('"""'):
-                text = stripped.strip('"')
-                docs[previous] = text
-                previous = ""
-    return docs

@@ -84,7 +84,8 @@ def test_the_language_is_told_what_an_action_takes_gives_and_reaches() -> None:
     turn, look = ACTIONS.schemas["valve.turn"], ACTIONS.schemas["valve.look"]
     assert (turn.effect, turn.output, turn.changes, turn.undoable) == (Effect.CHANGE, None, True, True)
     assert turn.params["required"] == ["to"]
-    assert turn.params["properties"]["to"]["description"] == "Position, 0 is closed."
+    documented = ACTIONS.documented["valve.turn"].params["properties"]
+    assert documented["to"]["description"] == "Position, 0 is closed."
     assert look.hints == {"age": "duration", "since": "timestamp"}
     assert look.output is not None
     assert sorted(look.output["properties"]) == ["age", "position", "since"]
