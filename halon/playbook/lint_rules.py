@@ -6,10 +6,12 @@ add one, write the function and a line in `RULES`; docs/playbooks.md explains ev
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePath
 from typing import TypeAlias
 
+from halon.contracts.base import format_duration
 from halon.contracts.plan import Effect
 from halon.contracts.playbook import Playbook
 from halon.contracts.steps import ApproveStep, Step, StopStep, SwitchStep, UsesStep, VerifyStep, WaitFor, WaitStep
@@ -144,6 +146,28 @@ def _impossible_undo(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]
         elif all(one.step.undo == "auto" for one in chain):
             message = f"{action.name} cannot be taken back: say `undo: never`, or give the step that makes up for it"
             yield Remark((*spot.path, "uses"), message)
+
+
+def _wait_beyond_timeout(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]:
+    limit = subject.playbook.timeout
+    for spot in subject.spots:
+        for place, what, longest in _waits(spot.step):
+            if spot.path[0] == "steps" and longest >= limit:
+                lasts, ends = format_duration(longest), format_duration(limit)
+                message = (
+                    f"{what} may take {lasts}, and the run ends as failed after {ends}: give it a longer `timeout`"
+                )
+                yield Remark((*spot.path, *place), message)
+
+
+def _waits(step: Step) -> Iterator[tuple[Path, str, timedelta]]:
+    """What a step may wait for: where it says so, what it is, and for how long."""
+    if step.approve is not None:
+        yield ("approve",), "this question", step.approve.within
+    if isinstance(step, WaitStep):
+        yield ("wait",), "this wait", step.wait.within if isinstance(step.wait, WaitFor) else step.wait
+    if isinstance(step, VerifyStep):
+        yield ("verify",), "this verification", step.within
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
@@ -307,6 +331,12 @@ RULES: tuple[Rule, ...] = (
         Severity.WARNING,
         "Who reads the playbook at night counts on changes being taken back, so those that cannot be must say so.",
         _impossible_undo,
+    ),
+    Rule(
+        "wait-beyond-timeout",
+        Severity.WARNING,
+        "A run that ends while it waits has failed, whatever the answer would have been.",
+        _wait_beyond_timeout,
     ),
     Rule(
         "unreachable-step",

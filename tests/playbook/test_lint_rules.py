@@ -76,8 +76,8 @@ def test_who_destroys_asks_before(actions: ActionSchemas, steps: list[str], line
         ([SCALE], [6]),
         ([SCALE, LOOK], []),
         ([LOOK, SCALE], [7]),
-        ([SCALE, "wait: {until: resolved, within: 1h}"], []),
-        ([SCALE, "wait: 1h"], [6]),
+        ([SCALE, "wait: {until: resolved, within: 30m}"], []),
+        ([SCALE, "wait: 30m"], [6]),
         ([SCALE, around("case", LOOK)], []),
         ([around("branch", SCALE, LOOK)], []),
         ([around("case", SCALE), LOOK], []),
@@ -126,6 +126,25 @@ def test_what_cannot_be_undone_says_so(actions: ActionSchemas, step: str, words:
     found = linted(actions, [book(step, LOOK)])
     assert [one.rule for one in found] == (["impossible-undo"] if words else [])
     assert all(words in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("step", "timeout", "words"),
+    [
+        (with_(SCALE, "approve: {within: 1h}"), "1h", "this question may take 1h, and the run ends as failed after 1h"),
+        (with_(SCALE, "approve: {}"), "20m", "this question may take 30m"),
+        (with_(SCALE, "approve: {within: 1h}"), "90m", ""),
+        ("wait: {until: resolved, within: 2h}", "1h", "this wait may take 2h"),
+        ("wait: 1h", "1h", "this wait may take 1h"),
+        (with_(LOOK, "within: 1h"), "30m", "this verification may take 1h"),
+        (around("failed", "wait: 2h"), "1h", "this wait may take 2h"),
+    ],
+)
+def test_a_run_lasts_longer_than_what_it_waits_for(actions: ActionSchemas, step: str, timeout: str, words: str) -> None:
+    found = linted(actions, [book(step, LOOK, more=f"timeout: {timeout}\n")])
+    told = [one for one in found if one.rule == "wait-beyond-timeout"]
+    assert bool(told) == bool(words)
+    assert all(words in one.message and one.line >= 6 for one in told)
 
 
 STOP = "{stop: {outcome: unnecessary, reason: r}}"
