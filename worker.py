@@ -5,10 +5,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from temporalio.client import Client  # the composition root is no workflow
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import activities
@@ -106,6 +108,7 @@ def build(  # what a worker is made of
         workflows=WORKFLOWS,
         activities=handlers,
         workflow_runner=workflow_runner(),
+        deployment_config=_deployment(),
         max_concurrent_activities=MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
@@ -133,9 +136,19 @@ def build_for(  # what such a worker is made of
         client,
         task_queue=task_queue,
         activities=action_activities((actions or registry()).reaching(), env, guards, carrier=name),
+        deployment_config=_deployment(),
         max_concurrent_activities=MAX_ACTIVITIES,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def _deployment() -> WorkerDeploymentConfig:
+    """Which Halon this is, for histories. Without it the SDK reads the code of every module to make up a name."""
+    try:
+        number = version("halon")
+    except PackageNotFoundError:
+        number = "from its sources"
+    return WorkerDeploymentConfig(WorkerDeploymentVersion("halon", number), use_worker_versioning=False)
 
 
 def _people(env: Env, settings: Settings | None) -> People:

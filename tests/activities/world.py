@@ -22,6 +22,8 @@ from halon.kit.lifecycle import Lifecycle
 REGISTRY = worker.registry()
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 KEY = "i-1/step"
+PATIENCE = 60
+"""Seconds; a machine that does much else needs some."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class World:
 
     async def applied(self, plan: Plan, key: str = KEY) -> Applied:
         """Apply as the engine does: again, as long as it is told that trying again may help."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     return await self.apply(plan, key)
@@ -72,7 +74,7 @@ class World:
 
     async def confirmed(self, plan: Plan) -> Settlement:
         request = ConfirmRequest(plan=plan, incident="i-1", step="step", poll=timedelta(seconds=1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (settlement := await self.lifecycle.confirm(request)).state == "waiting":  # noqa: ASYNC110  # the server's part
                 await asyncio.sleep(0.02)
         return settlement

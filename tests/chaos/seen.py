@@ -11,7 +11,7 @@ from typing import Any
 from halon.contracts.audit import AuditKind, AuditRecord
 from halon.demo.cluster import Entry
 
-HALON = "halon"
+HALON = "system:serviceaccount:halon:halon"
 """The user that Halon is to the cluster; everybody else is somebody else."""
 PARTS = ("template", "replicas")
 MARKS = {"template": "halon.dev/change-template", "replicas": "halon.dev/change-replicas"}

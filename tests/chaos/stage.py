@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from engine import Engine
+from engine import Engine, kubeconfig_with_roles
 from hurry import write_hurried
-from seen import HALON
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
@@ -123,8 +122,8 @@ async def stage(root: Path) -> AsyncIterator[Stage]:
     """Set everything up in a directory that is there; afterwards nothing of it runs, and the logs are there."""
     async with contextlib.AsyncExitStack() as ends:
         cluster = await ends.enter_async_context(DemoCluster())
-        token = cluster.add_token(user=HALON, allow=[Rule()])
-        engine = Engine(root, cluster.kubeconfig_for(token), write_hurried(root / "playbooks"))
+        kubeconfig = await kubeconfig_with_roles(cluster, "rbac-cluster.yaml")
+        engine = Engine(root, kubeconfig, write_hurried(root / "playbooks"))
         ends.push_async_callback(engine.stop)
         await engine.start("temporal")
         await engine.prepare()

@@ -11,20 +11,33 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
+import yaml
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from temporalio.client import Client
 
 from halon.cli.connections import temporal_config
+from halon.cli.setup import prepare
 from halon.clients.embedded import free_port, server_command, server_environment
 from halon.clients.temporal import connect
+from halon.demo.cluster import DemoCluster
 from halon.settings.loading import load_settings
 
 Part = Literal["temporal", "worker", "gateway"]
 PARTS: tuple[Part, ...] = ("temporal", "worker", "gateway")
+DEPLOY = Path(__file__).parents[2] / "deploy"
 TOKEN = "planted-token-of-the-sender"
 STOPS_WITHIN = 30
 """Seconds; a worker gives what it is doing twenty."""
 T = TypeVar("T")
+
+
+async def kubeconfig_with_roles(cluster: DemoCluster, file: str) -> Path:
+    """Install a file of `deploy/`, and give the kubeconfig of its service account: what it grants, and nothing more."""
+    documents = list(yaml.safe_load_all((DEPLOY / file).read_text(encoding="utf-8")))
+    for one in documents:
+        await cluster.apply(one)
+    (account,) = (one["metadata"] for one in documents if one["kind"] == "ServiceAccount")
+    return cluster.kubeconfig_for(cluster.add_account(account["namespace"], account["name"]))
 
 
 class Engine:
@@ -67,9 +80,7 @@ class Engine:
         """`halon setup`, as soon as the server answers."""
 
         async def set_up() -> bool:
-            command = [sys.executable, "-m", "halon.cli", "--config", str(self.config), "setup"]
-            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-            return await process.wait() == 0
+            return (await prepare(self.settings)).ok
 
         await until(set_up, within=120)
 

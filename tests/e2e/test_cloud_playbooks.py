@@ -28,6 +28,9 @@ from halon.contracts.audit import AuditKind, AuditRecord
 from halon.contracts.incident import IncidentRow
 from halon.core.ids import run_id
 from halon.demo.cluster import DemoCluster
+from halon.kit.privileges.iam import AwsAccount, policies_of
+from halon.kit.privileges.needs import needs_of
+from halon.playbook.catalogue import load_catalogue
 from halon.settings.loading import load_settings
 from halon.store.store import Store, open_store
 
@@ -52,10 +55,11 @@ def shortened(directory: Path, *names: str) -> Path:
 
 
 def rights(*names: str) -> list[str]:
-    """The IAM actions that these playbooks need, by what their actions declare."""
-    text = "".join(next(SHIPPED.glob(f"*/{name}.yaml")).read_text() for name in names)
-    used = sorted(set(re.findall(r"uses: (aws\.\w+)", text)))
-    return [verb for one in used for given in REGISTRY.action(one).permissions for verb in given.verbs]
+    """The IAM actions that `halon permissions --format iam` writes for these playbooks."""
+    catalogue = load_catalogue([SHIPPED], REGISTRY.schemas).playbooks
+    needs = needs_of([catalogue[name] for name in names], catalogue, REGISTRY)
+    policies = policies_of(needs, AwsAccount("prod", ACCOUNT, REGION))
+    return [verb for one in policies for _, statement in one.statements for verb in statement.actions]
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from console_stage import CHROMIUM, PHONE
-from engine import PARTS, Engine, crash_looping
+from engine import PARTS, Engine, crash_looping, kubeconfig_with_roles
 from playwright.async_api import Page, async_playwright, expect
 from test_crash import broken
 
@@ -34,7 +34,7 @@ async def page() -> AsyncIterator[Page]:
 
 
 async def test_a_crash_loop_is_remediated_after_a_tap(tmp_path: Path, cluster: DemoCluster, page: Page) -> None:
-    engine = Engine(tmp_path, cluster.kubeconfig, PLAYBOOKS)
+    engine = Engine(tmp_path, await kubeconfig_with_roles(cluster, "rbac.yaml"), PLAYBOOKS)
     try:
         await engine.start("temporal")
         await engine.prepare()

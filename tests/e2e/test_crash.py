@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import PARTS, Engine, Part, crash_looping, until
+from engine import PARTS, Engine, Part, crash_looping, kubeconfig_with_roles, until
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -93,7 +93,7 @@ async def cluster() -> AsyncIterator[DemoCluster]:
 
 @pytest.fixture
 async def engine(tmp_path: Path, cluster: DemoCluster) -> AsyncIterator[Engine]:
-    one = Engine(tmp_path, cluster.kubeconfig, PLAYBOOKS)
+    one = Engine(tmp_path, await kubeconfig_with_roles(cluster, "rbac.yaml"), PLAYBOOKS)
     try:
         await one.start("temporal")
         await one.prepare()

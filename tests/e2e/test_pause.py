@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import PARTS, Engine, crash_looping, until
+from engine import PARTS, Engine, crash_looping, kubeconfig_with_roles, until
 from test_crash import broken
 
 from halon.contracts.incident import IncidentRow
@@ -37,7 +37,7 @@ async def halon(engine: Engine, *words: str) -> dict[str, Any]:
 
 
 async def test_a_pause_survives_the_death_of_everything(tmp_path: Path, cluster: DemoCluster) -> None:
-    engine = Engine(tmp_path, cluster.kubeconfig, PLAYBOOKS)
+    engine = Engine(tmp_path, await kubeconfig_with_roles(cluster, "rbac.yaml"), PLAYBOOKS)
     try:
         await engine.start("temporal")
         await engine.prepare()
