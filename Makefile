@@ -19,7 +19,7 @@ ALERTS ?= 100000
 # Tests start hundreds of processes, and without it each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up test crash chaos storm bench histories lint format types contracts check schema wheel lock pre-commit ci clean
+.PHONY: help setup demo up test crash chaos storm bench histories lint format types mypy pyright contracts check schema wheel lock pre-commit ci clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,8 +69,12 @@ format: setup  ## mend what can be mended
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-types: setup  ## mypy and pyright, both strict
+types: mypy pyright  ## mypy and pyright, both strict
+
+mypy: setup
 	@$(BIN)/mypy
+
+pyright: setup
 	@$(BIN)/pyright
 
 contracts: setup  ## no import crosses a layer
