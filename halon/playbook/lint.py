@@ -15,6 +15,7 @@ from halon.documents import Document, Problem, nearest
 from halon.documents.document import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue
+from halon.playbook.lint_outcomes import unknown_outcome
 from halon.playbook.lint_policy import against_policy
 from halon.playbook.lint_rules import RULES as OWN_RULES
 from halon.playbook.lint_rules import Remark, Rule, Severity
@@ -22,6 +23,12 @@ from halon.playbook.lint_steps import Subject
 
 RULES = (
     *OWN_RULES,
+    Rule(
+        "unknown-outcome",
+        Severity.ERROR,
+        "A condition on a word that never comes is always true or always false, and looks as if it were not.",
+        unknown_outcome,
+    ),
     Rule(
         "policy",
         Severity.ERROR,

@@ -256,3 +256,26 @@ def test_playbooks_that_change_nothing_or_call_each_other_need_no_order(actions:
 def test_every_rule_says_why_in_a_sentence() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES) >= 11
     assert all(rule.why[0].isupper() and rule.why.endswith(".") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (LOOK, ("verified", "unverified", "no_data", "skipped")),
+        (with_(SCALE, "undo: never"), ("applied", "unnecessary", "planned", "refused")),
+        ("{uses: prometheus.query, with: {query: up}}", ("done", "not_found", "")),
+        ("{wait: {until: resolved, within: 5m}}", ("done", "verified")),
+        (CALL, ("done", "undone", "cancelled")),
+    ],
+)
+def test_a_word_that_a_step_never_ends_with_is_told(actions: ActionSchemas, step: str, words: tuple[str, ...]) -> None:
+    for word in (*words, "ok"):
+        asked = f"{{if: \"${{{{ steps.?a.outcome.orValue('') != '{word}' }}}}\", wait: 1m}}"
+        found = [one for one in linted(actions, [book(with_(step, "id: a"), asked)]) if one.rule == "unknown-outcome"]
+        assert [one.line for one in found] == ([7] if word == "ok" else []), (step, word)
+        assert all("step `a` never ends as `ok`, but as" in one.message for one in found)
+
+
+def test_a_verification_is_never_done(actions: ActionSchemas) -> None:
+    asked = "{if: \"${{ steps.a.outcome == 'done' }}\", wait: 1m}"
+    assert ("unknown-outcome", 7) in rules(actions, book(with_(LOOK, "id: a"), asked))
