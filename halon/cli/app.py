@@ -5,10 +5,11 @@ Exit codes: 0 it went well, 1 it did not, 2 the call or its input is wrong, 130 
 
 import atexit
 import contextlib
+import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -18,25 +19,9 @@ import typer
 from temporalio.service import RPCError
 from typer.exceptions import TyperException
 
-from halon.cli import audit, coordination, decisions, guards, incidents, keys, playbooks, services, token
-from halon.cli.backtest import run_backtest
-from halon.cli.coverage import show_coverage
-from halon.cli.demo import demo
-from halon.cli.explain import explain
 from halon.cli.invocation import Invocation
-from halon.cli.new import new
 from halon.cli.options import flag
 from halon.cli.output import clean, note
-from halon.cli.people import oncall, people
-from halon.cli.permissions import permissions
-from halon.cli.postmortem import postmortem
-from halon.cli.preflight import preflight
-from halon.cli.run import run
-from halon.cli.setup import setup
-from halon.cli.show import show
-from halon.cli.simulate import show_simulation
-from halon.cli.up import up
-from halon.cli.workers import workers
 from halon.errors import HalonError, InvalidInput
 
 FAILED = 1
@@ -48,14 +33,46 @@ _PYDANTIC_SAYS = ": Value error, "
 _RUNNING, _OPERATING, _WRITING = "Run Halon", "Work with incidents", "Write playbooks"
 _GUARDING = "Stop automation, and let it go on"
 
-app = typer.Typer(
-    name="halon",
-    help="Automatic fire suppression for production: alerts in, verified and undoable remediations out.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo:demo", _RUNNING),
+    "up": ("up:up", _RUNNING),
+    "setup": ("setup:setup", _RUNNING),
+    "permissions": ("permissions:permissions", _RUNNING),
+    "preflight": ("preflight:preflight", _RUNNING),
+    "keys": ("keys:app", _RUNNING),
+    "worker": ("services:run_worker", _RUNNING),
+    "workers": ("workers:workers", _RUNNING),
+    "gateway": ("services:run_gateway", _RUNNING),
+    "incidents": ("incidents:incidents", _OPERATING),
+    "show": ("show:show", _OPERATING),
+    "postmortem": ("postmortem:postmortem", _OPERATING),
+    "approve": ("decisions:approve", _OPERATING),
+    "deny": ("decisions:deny", _OPERATING),
+    "cancel": ("decisions:cancel", _OPERATING),
+    "ack": ("coordination:ack", _OPERATING),
+    "role": ("coordination:role", _OPERATING),
+    "done": ("coordination:done", _OPERATING),
+    "publish": ("coordination:publish", _OPERATING),
+    "run": ("run:run", _OPERATING),
+    "people": ("people:people", _OPERATING),
+    "oncall": ("people:oncall", _OPERATING),
+    "guards": ("guards:guards", _GUARDING),
+    "pause": ("guards:pause", _GUARDING),
+    "resume": ("guards:resume", _GUARDING),
+    "unlock": ("guards:unlock", _GUARDING),
+    "breaker": ("guards:breakers", _GUARDING),
+    "audit": ("audit:app", _OPERATING),
+    "token": ("token:app", _RUNNING),
+    "new": ("new:new", _WRITING),
+    "explain": ("explain:explain", _WRITING),
+    "lint": ("playbooks:lint", _WRITING),
+    "test": ("playbooks:run_playbook_tests", _WRITING),
+    "schema": ("playbooks:schema", _WRITING),
+    "coverage": ("coverage:show_coverage", _WRITING),
+    "simulate": ("simulate:show_simulation", _WRITING),
+    "backtest": ("backtest:run_backtest", _WRITING),
+}
+"""Every command: the module of this package that holds it with its name there, and under which title help lists it."""
 
 
 def _version(*, wanted: bool) -> None:
@@ -68,8 +85,7 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _options(  # pyright: ignore[reportUnusedFunction]  # registered
+def _options(
     context: typer.Context,
     *,
     config: Annotated[
@@ -85,43 +101,33 @@ def _options(  # pyright: ignore[reportUnusedFunction]  # registered
     context.obj = Invocation(config, verbose)
 
 
-app.command(rich_help_panel=_RUNNING)(demo)
-app.command(rich_help_panel=_RUNNING)(up)
-app.command(rich_help_panel=_RUNNING)(setup)
-app.command(rich_help_panel=_RUNNING)(permissions)
-app.command(rich_help_panel=_RUNNING)(preflight)
-app.add_typer(keys.app, name="keys", rich_help_panel=_RUNNING)
-app.command("worker", rich_help_panel=_RUNNING)(services.run_worker)
-app.command(rich_help_panel=_RUNNING)(workers)
-app.command("gateway", rich_help_panel=_RUNNING)(services.run_gateway)
-app.command(rich_help_panel=_OPERATING)(incidents.incidents)
-app.command(rich_help_panel=_OPERATING)(show)
-app.command(rich_help_panel=_OPERATING)(postmortem)
-app.command(rich_help_panel=_OPERATING)(decisions.approve)
-app.command(rich_help_panel=_OPERATING)(decisions.deny)
-app.command(rich_help_panel=_OPERATING)(decisions.cancel)
-app.command(rich_help_panel=_OPERATING)(coordination.ack)
-app.command(rich_help_panel=_OPERATING)(coordination.role)
-app.command(rich_help_panel=_OPERATING)(coordination.done)
-app.command(rich_help_panel=_OPERATING)(coordination.publish)
-app.command(rich_help_panel=_OPERATING)(run)
-app.command(rich_help_panel=_OPERATING)(people)
-app.command(rich_help_panel=_OPERATING)(oncall)
-app.command(rich_help_panel=_GUARDING)(guards.guards)
-app.command(rich_help_panel=_GUARDING)(guards.pause)
-app.command(rich_help_panel=_GUARDING)(guards.resume)
-app.command(rich_help_panel=_GUARDING)(guards.unlock)
-app.add_typer(guards.breakers, name="breaker", rich_help_panel=_GUARDING)
-app.add_typer(audit.app, name="audit", rich_help_panel=_OPERATING)
-app.add_typer(token.app, name="token", rich_help_panel=_RUNNING)
-app.command(rich_help_panel=_WRITING)(new)
-app.command(rich_help_panel=_WRITING)(explain)
-app.command(rich_help_panel=_WRITING)(playbooks.lint)
-app.command("test", rich_help_panel=_WRITING)(playbooks.run_playbook_tests)
-app.command(rich_help_panel=_WRITING)(playbooks.schema)
-app.command("coverage", rich_help_panel=_WRITING)(show_coverage)
-app.command("simulate", rich_help_panel=_WRITING)(show_simulation)
-app.command("backtest", rich_help_panel=_WRITING)(run_backtest)
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Give the command with these commands in it: importing all of them takes longer than most of them run."""
+    app = typer.Typer(
+        name="halon",
+        help="Automatic fire suppression for production: alerts in, verified and undoable remediations out.",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_options)
+    for name in names:
+        place, panel = COMMANDS[name]
+        module, _, attribute = place.partition(":")
+        found = getattr(importlib.import_module(f"halon.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(found)
+    return app
+
+
+def _application(arguments: Sequence[str]) -> typer.Typer:
+    """Give it for a command line: with whatever in it may be a command, or with all of them to choose from."""
+    if {"-h", "--help"}.isdisjoint(arguments[:1]) and (named := [one for one in COMMANDS if one in arguments]):
+        return application(named)
+    return application(() if list(arguments) == ["--version"] else COMMANDS)
 
 
 def main() -> NoReturn:
@@ -141,7 +147,9 @@ def main() -> NoReturn:
 def execute(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code. What goes wrong is one sentence on standard error."""
     try:
-        code = typer.main.get_command(app).main(list(arguments), prog_name="halon", standalone_mode=False)
+        code = typer.main.get_command(_application(arguments)).main(
+            list(arguments), prog_name="halon", standalone_mode=False
+        )
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except TyperException as error:

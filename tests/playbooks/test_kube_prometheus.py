@@ -15,7 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 import worker
-from halon.cli.app import app
+from halon.cli.app import application
 from halon.contracts.alert import Alert, AlertStatus
 from halon.contracts.audit import AuditKind
 from halon.contracts.outcome import Outcome
@@ -119,7 +119,7 @@ def test_the_command_says_so_too(tmp_path: Path) -> None:
     file.write_text(json.dumps({"groups": [{"name": "kube-prometheus", "rules": rules}]}))
     ignored = [word for name in FACTS["unwanted"] for word in ("--ignore", name)]
     answer = CliRunner().invoke(
-        app, ["coverage", str(file), "--playbooks", str(PLAYBOOKS), *ignored, "--fail-uncovered", "--json"]
+        application(), ["coverage", str(file), "--playbooks", str(PLAYBOOKS), *ignored, "--fail-uncovered", "--json"]
     )
     assert answer.exit_code == 0, answer.output
     said = json.loads(answer.stdout)
@@ -128,7 +128,7 @@ def test_the_command_says_so_too(tmp_path: Path) -> None:
         "covered": said["total"]["alerts"],
         "percent": 100.0,
     }
-    bare = CliRunner().invoke(app, ["coverage", str(file), "--playbooks", str(PLAYBOOKS), "--json"])
+    bare = CliRunner().invoke(application(), ["coverage", str(file), "--playbooks", str(PLAYBOOKS), "--json"])
     assert {one["alert"] for one in json.loads(bare.stdout)["alerts"] if not one["covered"]} == set(FACTS["unwanted"])
 
 
