@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -71,8 +72,9 @@ GRACE = timedelta(seconds=20)
 """How long actions may take to finish when a worker ends."""
 
 
+@cache
 def registry() -> Registry:
-    """Every action that this installation ships."""
+    """Every action that this installation ships. It is looked for once in a process."""
     return discover(activities)
 
 

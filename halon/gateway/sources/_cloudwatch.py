@@ -11,6 +11,7 @@ from halon.gateway.sources._aws import Arn, arn, console, quoted, region_of, sev
 from halon.gateway.sources._reading import (
     CRITICAL,
     at,
+    beside,
     finished,
     first,
     labelled,
@@ -37,6 +38,8 @@ _STABLE = {
 }
 """Dimensions that name what other messages of AWS name too, under the label that those have."""
 _MAX_METRICS = 100
+_UNDECIDED = "WaitPeriod"
+"""A composite alarm still waits for what may suppress it. That it waited in vain may never be told, so it fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class _Change:
     notes: Mapping[str, Any]
     event: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels of the event that told it, if one did."""
+    contributor: str = ""
+    """Which of the series changed, of an alarm that looks at several: each has a state of its own."""
+    muted: str = ""
+    """What keeps the alarm from acting, where CloudWatch tells of the change all the same."""
 
 
 def is_alarm(body: Any) -> bool:
@@ -90,7 +97,8 @@ def alarm(source: str, body: Any, where: str, told_in: Arn) -> Alert | str:
         account=first(text(body, "AWSAccountId"), parts.account),
         region=first(parts.region, region_of(text(body, "Region")), told_in.region),
         description=text(body, "AlarmDescription"),
-        metrics=list(_metrics(at(body, "Trigger"))),
+        metrics=[*_metrics(at(body, "Trigger")), _series(at(body, "AlarmContributorAttributes"))],
+        contributor=text(body, "AlarmContributorId"),
         notes={
             "reason": at(body, "NewStateReason"),
             "previous_state": at(body, "OldStateValue"),
@@ -107,7 +115,7 @@ def alarm(source: str, body: Any, where: str, told_in: Arn) -> Alert | str:
 
 
 def state_change(source: str, event: Any, where: str) -> Alert | str:
-    """Give the alert of the event `CloudWatch Alarm State Change`.
+    """Give the alert of an event that tells of an alarm's change of state, or of that of one of its series.
 
     Raises:
         InvalidInput: the state or its time is not there.
@@ -116,6 +124,7 @@ def state_change(source: str, event: Any, where: str) -> Alert | str:
     named = text(event, "resources", 0)
     parts = arn(named)
     configuration = at(detail, "configuration")
+    suppressed = text(detail, "state", "actionsSuppressedBy")
     change = _Change(
         name=needed(detail, f"{where}.detail", "alarmName"),
         arn=named,
@@ -125,11 +134,14 @@ def state_change(source: str, event: Any, where: str) -> Alert | str:
         account=first(text(event, "account"), parts.account),
         region=first(text(event, "region"), parts.region),
         description=text(configuration, "description"),
-        metrics=list(_metrics(configuration)),
+        metrics=[*_metrics(configuration), _series(at(detail, "alarmContributor", "attributes"))],
+        contributor=text(detail, "alarmContributor", "id"),
+        muted=first(text(detail, "muteDetail", "mutedByArn"), suppressed if suppressed != _UNDECIDED else ""),
         notes={
             "reason": at(detail, "state", "reason"),
             "previous_state": at(detail, "previousState", "value"),
             "rule": at(configuration, "alarmRule"),
+            "suppressed_by": suppressed,
             "event_id": at(event, "id"),
         },
         event={"event_source": text(event, "source"), "event_type": text(event, "detail-type")},
@@ -145,29 +157,29 @@ def _alert(source: str, change: _Change, where: str, partition: str) -> Alert | 
         raise missing(f"{where}.state".lstrip("."), f"ALARM, OK or {NO_DATA} was expected")
     since = moment(change.since, change.place)
     resolved = status is AlertStatus.RESOLVED
+    if change.muted and not resolved:
+        return f"{cut_text(change.name, 200)}: muted by {cut_text(change.muted, 300)}, so it begins no alert"
     said = _SEVERITY.search(change.description)
     told = severity_of(said[1]) if said else ""
     dimensions = _joined(change.metrics)
-    labels, rest = labelled(
-        {
-            "account": change.account,
-            "region": change.region,
-            "alarm": change.name,
-            "metric": ",".join(sorted({one.name for one in change.metrics if one.name})),
-            "metric_namespace": ",".join(sorted({one.namespace for one in change.metrics if one.namespace})),
-            "severity": told,
-        }
-        | dict(change.event)
-        | {stable: dimensions[name] for name, stable in _STABLE.items() if "," not in dimensions.get(name, ",")}
-        | dimensions
-    )
+    own = {
+        "account": change.account,
+        "region": change.region,
+        "alarm": change.name,
+        "contributor": change.contributor,
+        "metric": ",".join(sorted({one.name for one in change.metrics if one.name})),
+        "metric_namespace": ",".join(sorted({one.namespace for one in change.metrics if one.namespace})),
+        "severity": told,
+    } | dict(change.event)
+    stable = {label: dimensions[name] for name, label in _STABLE.items() if "," not in dimensions.get(name, ",")}
+    labels, rest = labelled(beside(own, stable | dimensions))
     derived = f"arn:{partition}:cloudwatch:{change.region}:{change.account}:alarm:{change.name}"
     path = f"cloudwatch/home?region=REGION#alarmsV2:alarm/{quoted(change.name)}"
     return finished(
         Alert.model_construct(
             source=source,
             name=change.name,
-            fingerprint=first(change.arn, derived),
+            fingerprint="#".join(filter(None, (first(change.arn, derived), change.contributor))),
             status=status,
             severity=told or CRITICAL,
             labels=labels,
@@ -194,6 +206,11 @@ def _metrics(trigger: Any) -> Iterator[Metric]:
         name = first(text(found, "MetricName"), text(found, "name"), text(found, "metricName"))
         if name:
             yield Metric(namespace, name, _dimensions(at(found, "Dimensions") or at(found, "dimensions")))
+
+
+def _series(attributes: Any) -> Metric:
+    """Give what tells one of several series from the others, as the dimensions of a metric without a name."""
+    return Metric("", "", _dimensions(attributes))
 
 
 def _dimensions(given: Any) -> dict[str, str]:

@@ -12,6 +12,7 @@ from halon.gateway.sources._cloudwatch import state_change
 from halon.gateway.sources._reading import (
     WARNING,
     at,
+    beside,
     each,
     finished,
     labelled,
@@ -83,7 +84,8 @@ def _happened(source: str, event: Any, where: str) -> Alert | str:
         if not (is_object(value) or is_list(value))
     }
     severity = severity_of(text(detail, "severity")) or WARNING
-    labels, rest = labelled(_about(event) | {"resource": resources[0] if len(resources) == 1 else ""} | plain)
+    own = _about(event) | {"resource": resources[0] if len(resources) == 1 else ""}
+    labels, rest = labelled(beside(own, plain))
     condition: list[Json] = [
         text(event, "source"),
         kind,
@@ -110,6 +112,7 @@ def _happened(source: str, event: Any, where: str) -> Alert | str:
 
 _READERS: dict[str, Callable[[str, Any, str], Alert | str]] = {
     "CloudWatch Alarm State Change": state_change,
+    "CloudWatch Alarm Contributor State Change": state_change,
     "CloudWatch Alarm Configuration Change": _configured,
     "GuardDuty Finding": _guardduty.finding,
     _costs.ANOMALY: _anomaly,

@@ -24,6 +24,15 @@ _HIGH, _MEDIUM = 7.0, 4.0
 """GuardDuty's own bounds: 7.0 to 8.9 is high and 9.0 to 10.0 critical, 4.0 to 6.9 medium."""
 _USER, _ROLES = "IAMUser", frozenset({"AssumedRole", "Role"})
 _SAMPLE = "[SAMPLE]"
+_TAGGED: tuple[tuple[str | int, ...], ...] = (
+    ("instanceDetails",),
+    ("s3BucketDetails", 0),
+    ("eksClusterDetails",),
+    ("ecsClusterDetails",),
+    ("rdsDbInstanceDetails",),
+    ("lambdaDetails",),
+)
+"""Where tags stand."""
 _MAX_TAGS = 20
 _MAX_BUCKETS = 20
 _MAX_STAGES = 50
@@ -223,6 +232,7 @@ def _notes(detail: Any, event: Any) -> dict[str, Any]:
 
 def _tags(resource: Any) -> dict[str, Any]:
     listed: list[Any] = []
-    for given in (at(resource, "instanceDetails", "tags"), at(resource, "s3BucketDetails", 0, "tags")):
+    for path in _TAGGED:
+        given = at(resource, *path, "tags")
         listed += given if is_list(given) else []
     return {f"tag.{text(one, 'key')}": at(one, "value") for one in listed[:_MAX_TAGS] if text(one, "key")}

@@ -49,11 +49,13 @@ def health_event(source: str, event: Any, where: str) -> Alert:
     account = first(text(detail, "affectedAccount"), text(event, "account"))
     entities = _entities(detail)
     only = entities[0] if len(entities) == 1 else ""
+    # Reports of abuse name it by its ARN.
+    instance = only.rpartition("/")[2]
     labels, rest = labelled(
         {"account": account, "region": first(text(detail, "eventRegion"), text(event, "region"))}
         | {"event_source": at(event, "source"), "event_type": at(event, "detail-type")}
         | {"service": at(detail, "service"), "category": category, "scope": at(detail, "eventScopeCode")}
-        | {"entity": only, "instance_id": only if _INSTANCE.fullmatch(only) else ""}
+        | {"entity": only, "instance_id": instance if _INSTANCE.fullmatch(instance) else ""}
         | {"severity": _SEVERITIES.get(category, "")}
     )
     resolved = status is AlertStatus.RESOLVED

@@ -14,6 +14,8 @@ from halon.gateway.sources._costs import Message, anomaly, budget, is_anomaly, i
 from halon.gateway.sources._events import is_event, read_events
 from halon.gateway.sources._reading import (
     WARNING,
+    at,
+    beside,
     each,
     finished,
     first,
@@ -31,6 +33,9 @@ from halon.redaction import cut_text
 _MAX_TITLE = 200
 _OWN = ("name", "fingerprint")
 """What a message has that is written for Halon: the names of an alert's own fields."""
+_TESTS = ("autoscaling:TEST_NOTIFICATION", "s3:TestEvent")
+"""What services of AWS publish when somebody names the topic as the place for their events."""
+_TEST_TEXT = "Successfully validated SNS topic for Amazon SES"
 _STATUSES = {"firing": AlertStatus.FIRING, "resolved": AlertStatus.RESOLVED}
 
 
@@ -49,6 +54,8 @@ def read_message(message: Message) -> Parsed:
             # Text may begin with a bracket, as Alertmanager's do.
             if given.startswith("{"):
                 raise missing(message.where, f"it begins as JSON, and {error}") from error
+    if at(value, "Event") in _TESTS or given.startswith(_TEST_TEXT):
+        return one("a service of AWS tests the topic")
     if is_list(value) and value and all(map(is_object, value)):
         return _listed(message, value)
     if is_event(value):
@@ -108,7 +115,7 @@ def _object(message: Message, value: dict[str, Any], where: str) -> Alert:
     """Give the alert of a message of which nothing is known but that it is JSON."""
     plain = {name: found for name, found in value.items() if not (is_object(found) or is_list(found))}
     severity = severity_of(text(value, "severity"))
-    labels, rest = labelled(message.labels() | plain | {"severity": severity})
+    labels, rest = labelled(beside(message.labels(), plain | {"severity": severity}))
     return _happened(message, labels, {"description": message.body} | rest, severity, where)
 
 

@@ -136,6 +136,14 @@ def labelled(pairs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     return labels, rest
 
 
+def beside(own: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a sender's own fields, and with them what people named, such as tags, under the names that are left.
+
+    A tag `account:…` must not hide the account that an alert is about.
+    """
+    return dict(own) | {name: value for name, value in others.items() if not text(own.get(name))}
+
+
 def texts(pairs: Mapping[str, Any]) -> dict[str, str]:
     """Give the fields that are not empty, as texts: what an alert's annotations are made of."""
     return {name: text(value) for name, value in pairs.items() if text(value)}

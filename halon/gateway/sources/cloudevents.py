@@ -19,6 +19,7 @@ from halon.gateway.parsing import AlertSource, Parsed, parse_json
 from halon.gateway.sources._aws import severity_of
 from halon.gateway.sources._reading import (
     at,
+    beside,
     each,
     finished,
     first,
@@ -83,12 +84,9 @@ class CloudEvents:
         given = at(data, "labels")
         extensions = {name: value for name, value in raw.items() if name not in _OWN}
         plain = {} if is_object(given) or not is_object(data) else data
-        labels, rest = labelled(
-            (given if is_object(given) else {})
-            | {"event_source": origin, "event_type": kind}
-            | extensions
-            | {name: value for name, value in plain.items() if not (is_object(value) or is_list(value))}
-        )
+        attributes = (given if is_object(given) else {}) | {"event_source": origin, "event_type": kind} | extensions
+        flat = {name: value for name, value in plain.items() if not (is_object(value) or is_list(value))}
+        labels, rest = labelled(beside(attributes, flat))
         status = _status(data, where)
         severity = first(text(data, "severity"), text(raw, "severity"))
         own = at(data, "annotations")

@@ -20,6 +20,7 @@ from halon.gateway.sources._reading import (
     CRITICAL,
     INFO,
     WARNING,
+    beside,
     finished,
     first,
     labelled,
@@ -134,13 +135,12 @@ class Datadog:
         tags, plain = tagged(given.raw("tags"))
         scoped, _ = tagged(scope)
         organisation = given("orgname") or text(given.raw("org"), "name")
-        labels, rest = labelled(
+        own = (
             {"monitor_id": monitor, "scope": scope, "priority": given("alertpriority") or title.priority}
             | {"metric": given("alertmetric"), "host": given("hostname", "host"), "organisation": organisation}
             | {"severity": tags.get("severity") or priority}
-            | tags
-            | scoped
         )
+        labels, rest = labelled(beside(own, tags | scoped))
         tag = labels.get("severity", "")
         told = given.raw("date", "dateposix", "timestamp", "lastupdated", "lastupdatedposix")
         # For want of a cycle and a time, an event's own id tells it apart, where `id` is not the monitor's.

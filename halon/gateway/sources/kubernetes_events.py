@@ -75,13 +75,13 @@ class KubernetesEvents:
 
     def _read(self, raw: Any, where: str) -> Alert | str:
         reason = needed(raw, where, "reason")
+        unwanted = self._unwanted(raw, reason)
+        if unwanted:
+            return unwanted
         about = first_object(raw, "involvedObject", "regarding")
         if about is None:
             raise missing(f"{where}.involvedObject")
         kind, name = needed(about, f"{where}.involvedObject", "kind"), needed(about, f"{where}.involvedObject", "name")
-        unwanted = self._unwanted(raw, reason)
-        if unwanted:
-            return unwanted
         began = next(filter(None, (maybe_moment(at(raw, *path)) for path in _BEGINNINGS)), None)
         if began is None:
             raise missing(f"{where}.firstTimestamp")

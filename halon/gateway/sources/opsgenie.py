@@ -11,6 +11,7 @@ from halon.gateway.auth import Sender
 from halon.gateway.parsing import AlertSource, Parsed
 from halon.gateway.sources._reading import (
     at,
+    beside,
     finished,
     first,
     labelled,
@@ -60,18 +61,16 @@ class Opsgenie:
         identity = needed(given, where, "alertId")
         priority = text(given, "priority")
         tags, plain = tagged(at(given, "tags"))
-        labels, rest = labelled(
-            {
-                "alias": at(given, "alias"),
-                "entity": at(given, "entity"),
-                "origin": at(given, "source"),
-                "severity": ranked(priority),
-                "priority": priority,
-                "team": _team(given),
-                "tags": ",".join(plain),
-            }
-            | tags
-        )
+        own = {
+            "alias": at(given, "alias"),
+            "entity": at(given, "entity"),
+            "origin": at(given, "source"),
+            "severity": ranked(priority),
+            "priority": priority,
+            "team": _team(given),
+            "tags": ",".join(plain),
+        }
+        labels, rest = labelled(beside(own, tags))
         details = at(given, "details")
         notes = {
             "summary": at(given, "message"),

@@ -82,3 +82,15 @@ def test_the_state_of_a_thing_is_no_status_of_an_alert() -> None:
     assert of_an_object.alerts[0].status is AlertStatus.FIRING
     of_an_alert = taken("cloudevents", body | {"data": {"name": "CheckoutDown", "status": "Succeeded"}})
     assert of_an_alert.rejected == ("events[0].data.status: firing or resolved was expected",)
+
+
+def test_a_field_of_the_data_hides_nothing_that_the_event_says() -> None:
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/shop",
+        "type": "down",
+        "data": {"event_source": "/other", "a": 1},
+    }
+    (alert,) = taken("cloudevents", event).alerts
+    assert [alert.labels[name] for name in ("event_source", "a")] == ["/shop", "1"]

@@ -124,3 +124,8 @@ def test_with_a_cycle_no_time_is_needed_and_with_neither_the_template_is_to_be_m
     assert taken("datadog", body).alerts[0].starts_at == NOW
     with pytest.raises(InvalidInput, match=r"put \$DATE and \$ALERT_CYCLE_KEY into the webhook's payload"):
         taken("datadog", body | {"alert_cycle_key": "$ALERT_CYCLE_KEY"})
+
+
+def test_a_tag_hides_nothing_that_the_monitor_says() -> None:
+    (alert,) = taken("datadog", bodies("datadog")["firing"] | {"tags": "priority:low,monitor_id:9,zone:a"}).alerts
+    assert [alert.labels[name] for name in ("priority", "monitor_id", "zone")] == ["P2", "1234567", "a"]

@@ -206,6 +206,12 @@ def test_an_event_of_aws_health_ends_when_it_is_closed() -> None:
     assert ends(read("eventbridge", "health"), read("eventbridge", "health-closed"))
 
 
+def test_an_instance_is_known_by_its_arn_too() -> None:
+    named = f"arn:aws:ec2:eu-west-1:123456789012:instance/{INSTANCE}"
+    (alert,) = taken("eventbridge", with_detail("health", affectedEntities=[{"entityValue": named}])).alerts
+    assert [alert.labels[name] for name in ("entity", "instance_id")] == [named, INSTANCE]
+
+
 def test_a_status_of_aws_health_that_nobody_knows_is_refused() -> None:
     parsed = taken("eventbridge", with_detail("health", statusCode="perhaps"))
     assert parsed.rejected == ("events[0].detail.statusCode: open, upcoming or closed was expected",)
@@ -220,6 +226,51 @@ def test_an_alarm_is_what_it_is_through_a_topic() -> None:
     assert ends(read("eventbridge", "alarm"), read("eventbridge", "alarm-ok"))
     assert read("eventbridge", "alarm-no-data").alerts == ()
     assert read("eventbridge", "configured").remarks == ("an alarm was configured, which is no alert",)
+
+
+def test_each_series_of_an_alarm_is_a_condition_of_its_own() -> None:
+    alert = only("contributor")
+    assert (alert.name, alert.status, alert.severity) == ("writes-per-table", AlertStatus.FIRING, "warning")
+    assert [alert.labels[name] for name in ("contributor", "TableName")] == ["4f0c1d2e3b5a6978", "orders"]
+    assert ends(read("eventbridge", "contributor"), read("eventbridge", "contributor-ok"))
+    another = with_detail("contributor-ok", alarmContributor={"id": "0", "attributes": {"TableName": "carts"}})
+    assert not ends(read("eventbridge", "contributor"), taken("eventbridge", another))
+
+
+def test_an_alarm_that_is_muted_begins_nothing_and_ends_all_the_same() -> None:
+    rule = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm-mute-rule:patching"
+    parsed = read("eventbridge", "alarm-muted")
+    assert (parsed.alerts, parsed.remarks) == ((), (f"checkout-cpu: muted by {rule}, so it begins no alert",))
+    muted = bodies("eventbridge")["alarm-muted"]["detail"]["muteDetail"]
+    assert ends(read("eventbridge", "alarm"), taken("eventbridge", with_detail("alarm-ok", muteDetail=muted)))
+
+
+@pytest.mark.parametrize(("by", "fires"), [("Alarm", []), ("ExtensionPeriod", []), ("WaitPeriod", ["WaitPeriod"])])
+def test_a_composite_alarm_that_is_suppressed_begins_nothing(by: str, fires: list[str]) -> None:
+    state = bodies("eventbridge")["alarm"]["detail"]["state"] | {"actionsSuppressedBy": by}
+    alerts = taken("eventbridge", with_detail("alarm", state=state)).alerts
+    assert [alert.annotations["suppressed_by"] for alert in alerts] == fires
+
+
+def test_a_dimension_hides_nothing_of_where_an_alarm_is() -> None:
+    metric = {"name": "Failures", "namespace": "shop", "dimensions": {"account": "blue", "Service": "cart"}}
+    configuration = {"metrics": [{"metricStat": {"metric": metric}}]}
+    (alert,) = taken("eventbridge", with_detail("alarm", configuration=configuration)).alerts
+    assert [alert.labels[name] for name in ("account", "Service")] == ["123456789012", "cart"]
+
+
+def test_tags_of_a_cluster_are_annotations() -> None:
+    resource = bodies("eventbridge")["kubernetes"]["detail"]["resource"]
+    cluster = resource["eksClusterDetails"] | {"tags": [{"key": "team", "value": "web"}]}
+    event = with_detail("kubernetes", resource=resource | {"eksClusterDetails": cluster})
+    (alert,) = taken("eventbridge", event).alerts
+    assert alert.annotations["tag.team"] == "web"
+
+
+def test_fields_of_an_event_hide_nothing_of_where_it_is_from() -> None:
+    (alert,) = taken("eventbridge", with_detail("other", account="999999999999", event_source="me")).alerts
+    assert alert.labels["account"] == bodies("eventbridge")["other"]["account"]
+    assert alert.labels["event_source"] == bodies("eventbridge")["other"]["source"]
 
 
 def test_a_recorded_call_says_who_did_what() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from reading import NOW, bodies, read
+from reading import NOW, bodies, read, taken
 
 from halon.documents.document import DocumentError
 from halon.gateway.parsing import Parsed
@@ -73,3 +73,10 @@ def test_what_does_not_belong_together_is_refused(source: str, said: str) -> Non
     with pytest.raises(DocumentError) as raised:
         parse_settings(f"gateway: {{sources: {{e: {source}}}}}", Path("halon.yaml"))
     assert said in "\n".join(map(str, raised.value.problems))
+
+
+def test_what_is_not_wanted_may_be_about_nothing() -> None:
+    parsed = taken(
+        "kubernetes_events", bodies("kubernetes_events")["firing"] | {"type": "Normal", "involvedObject": {}}
+    )
+    assert (parsed.rejected, parsed.remarks) == ((), ("BackOff is no warning",))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from reading import ends, read, taken
+from reading import bodies, ends, read, taken
 
 from halon.contracts.alert import AlertStatus
 from halon.errors import InvalidInput
@@ -27,6 +27,14 @@ def test_an_alert_that_is_created_fires_with_its_tags_as_labels() -> None:
     }
     assert alert.annotations["namespace"] == "shop", "details come only with the first action"
     assert alert.url.endswith("/052652ac-5d1c-464a-812a-7dd18bbfba8c-1767322827104/details")
+
+
+def test_a_tag_hides_nothing_that_the_alert_says_itself() -> None:
+    body = bodies("opsgenie")["firing"]
+    tags = {"tags": ["alias:another", "severity:low", "team:Web", "zone:a"]}
+    (alert,) = taken("opsgenie", body | {"alert": body["alert"] | tags | {"responders": []}}).alerts
+    wanted = ("alias", "severity", "team", "zone")
+    assert [alert.labels[name] for name in wanted] == ["checkout-503", "critical", "Web", "a"]
 
 
 @pytest.mark.parametrize("case", ["resolved", "deleted"])

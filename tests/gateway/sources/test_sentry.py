@@ -41,6 +41,11 @@ def test_an_issue_alert_has_project_level_release_and_environment() -> None:
     assert alert.url.startswith("https://sentry.io/organizations/shop/issues/1170820242/events/")
 
 
+def test_a_sample_event_is_a_test() -> None:
+    parsed = read("sentry", "sample", sentry_hook_resource="event_alert")
+    assert (parsed.alerts, parsed.remarks) == ((), ("Sentry tests with a sample event",))
+
+
 def test_an_error_is_the_same_episode_as_the_alert_that_it_sets_off() -> None:
     (error,) = read("sentry", "error-created", sentry_hook_resource="error").alerts
     (alert,) = read("sentry", "event-alert", sentry_hook_resource="event_alert").alerts

@@ -73,6 +73,15 @@ def test_an_alarm_on_an_expression_has_the_labels_of_all_its_metrics() -> None:
     ]
 
 
+def test_a_series_that_is_well_again_ends_no_other_of_its_alarm() -> None:
+    firing, resolved = read("sns", "contributor"), read("sns", "contributor-ok")
+    (alert,) = firing.alerts
+    assert [alert.labels[name] for name in ("alarm", "TableName")] == ["writes-per-table", "orders"]
+    assert ends(firing, resolved)
+    message = bodies("sns")["contributor-ok"]["Message"].replace("4f0c1d2e3b5a6978", "another")
+    assert not ends(firing, published(message))
+
+
 def test_a_state_that_nobody_knows_is_refused_and_so_is_an_alarm_without_a_time() -> None:
     with pytest.raises(InvalidInput, match="ALARM, OK or INSUFFICIENT_DATA was expected"):
         published('{"AlarmName": "x", "NewStateValue": "MAYBE", "StateChangeTime": "2026-01-02T03:00:28.831+0000"}')
@@ -114,6 +123,19 @@ def test_text_is_an_alert_by_its_subject() -> None:
 def test_text_without_a_subject_is_named_by_its_first_line() -> None:
     (alert,) = published("\n  disk is full\non web-1", Subject=None).alerts
     assert alert.name == "disk is full"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        bodies("sns")["group-test"]["Message"],
+        '{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "orders"}',
+        "Successfully validated SNS topic for Amazon SES event publishing.",
+    ],
+)
+def test_a_test_of_a_service_of_aws_is_no_alert(message: str) -> None:
+    parsed = published(message)
+    assert (parsed.alerts, parsed.remarks) == ((), ("a service of AWS tests the topic",))
 
 
 def test_any_object_is_an_alert_with_its_plain_fields_as_labels() -> None:
@@ -171,3 +193,8 @@ def test_a_message_about_the_subscription_is_no_alert() -> None:
 def test_what_is_no_message_of_sns_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no message of Amazon SNS"):
         taken("sns", {"AlarmName": "x", "NewStateValue": "ALARM"})
+
+
+def test_a_field_of_a_message_hides_nothing_of_its_topic() -> None:
+    (alert,) = published('{"account": "999999999999", "topic": "another", "check": "disk"}').alerts
+    assert [alert.labels[name] for name in ("account", "topic", "check")] == ["123456789012", TOPIC, "disk"]
