@@ -13,6 +13,7 @@ from halon.cli.installed import registered
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, note, say, say_json
+from halon.clients.oncall import directory_of
 from halon.contracts.alert import Alert
 from halon.contracts.base import Json
 from halon.errors import InvalidInput, PermanentError
@@ -132,8 +133,9 @@ def _checked(settings: Settings, text: str, file: Path) -> tuple[list[Finding], 
     problems = [str(one) for one in catalogue.problems if one.file == str(file)]
     if result.playbook is None or problems:
         raise InvalidInput(f"the draft of {file} does not fit", problems)
-    known = lint(assemble(others), actions, settings.policy, settings.environment)
-    found = lint(catalogue, actions, settings.policy, settings.environment)
+    ours = settings.policy, settings.environment, directory_of(settings), settings.notify.channels
+    known = lint(assemble(others), actions, *ours)
+    found = lint(catalogue, actions, *ours)
     mine = [one for one in found if one not in known]
     errors = [f"{one.file}:{one.line}: {one.message}" for one in mine if one.severity is Severity.ERROR]
     if errors:

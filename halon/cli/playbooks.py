@@ -12,6 +12,7 @@ from halon.cli.installed import Installation, installation, registered
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import console, counted, note, say_json
+from halon.clients.oncall import directory_of
 from halon.contracts.base import JsonObject
 from halon.core.policy import check_rules
 from halon.errors import InvalidInput
@@ -57,7 +58,14 @@ def lint(
     settings = settings_of(context)
     check_rules(settings.policy)
     installed = installation(settings, paths or ())
-    findings = findings_in(installed.catalogue, installed.actions, settings.policy, settings.environment)
+    findings = findings_in(
+        installed.catalogue,
+        installed.actions,
+        settings.policy,
+        settings.environment,
+        directory_of(settings),
+        settings.notify.channels,
+    )
     writers = {Format.TEXT: as_text, Format.JSON: as_json, Format.GITHUB: as_github}
     sys.stdout.write(writers[Format.JSON if json else form](findings))
     raise typer.Exit(exit_code(findings, strict=strict))

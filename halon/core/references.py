@@ -90,3 +90,19 @@ def constants(node: Node) -> Iterator[tuple[str, str, int]]:
     outer, inner = parts(node)
     for part in (*outer, *inner):
         yield from constants(part)
+
+
+def comparisons(node: Node) -> Iterator[tuple[tuple[str, ...], str, int]]:
+    """Give the ways into the scope that are held against a constant text: way, text, place of the text."""
+    if isinstance(node, Call) and node.function in {"_==_", "_!=_"}:
+        for one, other in (node.args, node.args[::-1]):
+            path = path_of(_without_default(one))
+            if path is not None and isinstance(other, Const) and other.text is not None:
+                yield path, other.text, other.offset
+    outer, inner = parts(node)
+    for part in (*outer, *inner):
+        yield from comparisons(part)
+
+
+def _without_default(node: Node) -> Node:
+    return node.args[0] if isinstance(node, Call) and node.function == "orValue" else node

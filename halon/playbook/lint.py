@@ -7,21 +7,36 @@ comment at the end of its line or above it, or by one at the step or the field t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from halon.contracts.policy import PolicyRule
+from halon.core.directory import NOBODY, Directory
 from halon.documents import Document, Problem, nearest
 from halon.documents.document import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue
+from halon.playbook.lint_outcomes import unknown_outcome
 from halon.playbook.lint_policy import against_policy
+from halon.playbook.lint_recipients import unknown_recipient
 from halon.playbook.lint_rules import RULES as OWN_RULES
 from halon.playbook.lint_rules import Remark, Rule, Severity
 from halon.playbook.lint_steps import Subject
 
 RULES = (
     *OWN_RULES,
+    Rule(
+        "unknown-outcome",
+        Severity.ERROR,
+        "A condition on a word that never comes is always true or always false, and looks as if it were not.",
+        unknown_outcome,
+    ),
+    Rule(
+        "unknown-recipient",
+        Severity.WARNING,
+        "Whom the installation does not know is neither asked nor told, and that is found out at night.",
+        unknown_recipient,
+    ),
     Rule(
         "policy",
         Severity.ERROR,
@@ -67,19 +82,28 @@ class _Waiver:
 
 
 def lint(
-    catalogue: Catalogue, actions: ActionSchemas, policy: Sequence[PolicyRule] = (), environment: str = ""
+    catalogue: Catalogue,
+    actions: ActionSchemas,
+    policy: Sequence[PolicyRule] = (),
+    environment: str = "",
+    directory: Directory = NOBODY,
+    channels: Iterable[str] = (),
 ) -> list[Finding]:
     """Give everything there is to say of a catalogue, by file and place.
 
-    `actions` are those that are installed; `policy` and `environment` are the installation's.
+    `actions` are those that are installed; `policy`, `environment`, `directory` (its people) and `channels` (of
+    notices) are the installation's.
     """
+    known = frozenset(channels)
     found = [_of_problem(problem) for problem in catalogue.problems]
     subjects: list[Subject] = []
     for result in catalogue.results:
         if result.playbook is not None and result.document is not None and result.report is not None:
             book, document, report = result.playbook, result.document, result.report
             served = catalogue.playbooks
-            subjects.append(Subject(result.file, book, document, report, actions, served, policy, environment))
+            subjects.append(
+                Subject(result.file, book, document, report, actions, served, policy, environment, directory, known)
+            )
         elif result.document is not None:
             found.extend(_waivers(result.document)[1])
     for subject in subjects:

@@ -7,6 +7,7 @@ from functools import cached_property
 from halon.contracts.playbook import Playbook
 from halon.contracts.policy import PolicyRule
 from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep
+from halon.core.directory import NOBODY, Directory
 from halon.core.library import library_of
 from halon.documents import Document
 from halon.documents.document import Path
@@ -44,6 +45,10 @@ class Subject:
     """The installation's rules over every planned step."""
     environment: str = ""
     """The installation's name for itself."""
+    directory: Directory = NOBODY
+    """Its people and groups; nobody where it names none."""
+    channels: frozenset[str] = frozenset()
+    """Its channels of notices; none where it names none."""
 
     @cached_property
     def spots(self) -> tuple[Spot, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from halon.contracts.base import Json, JsonObject, parse_duration
+from halon.contracts.base import Json, JsonObject, is_list, is_mapping, is_object, parse_duration
 from halon.documents.document import Path
 from halon.playbook.actions import ActionSchema
 from halon.playbook.params import complaints, resolved
@@ -28,6 +28,33 @@ def mismatches(value: Json, action: ActionSchema) -> list[tuple[Path, str]]:
         return found
     # What the schema cannot say: that text at these places is read as a duration or a time.
     return [one for place, kind in action.hints.items() for one in _unreadable(value, _parts(place), kind, ())]
+
+
+def as_answered(value: Json, action: ActionSchema) -> Json:
+    """Give `value` with the numbers that the action itself would give: `3` for a field that may be 3.5 is `3.0`.
+
+    Expressions tell the two apart, so a test with the other one would take another way than production.
+    """
+    schema = action.output or {}
+    answered: Json = _as_numbers(value, schema, schema)
+    return answered
+
+
+def _as_numbers(value: Any, schema: Any, root: JsonObject) -> Any:
+    known = resolved(schema, root)
+    if not is_mapping(known):
+        return value
+    if "anyOf" in known:
+        for option in known["anyOf"]:
+            value = _as_numbers(value, option, root)
+    elif is_object(value):
+        fields, more = known.get("properties", {}), known.get("additionalProperties")
+        return {name: _as_numbers(inner, fields.get(name, more), root) for name, inner in value.items()}
+    elif is_list(value):
+        return [_as_numbers(inner, known.get("items"), root) for inner in value]
+    elif known.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
 
 
 def no_data(action: ActionSchema) -> Json:

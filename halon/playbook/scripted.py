@@ -31,7 +31,7 @@ from halon.playbook.given import (
     Key,
     Scripts,
 )
-from halon.playbook.outputs import no_data
+from halon.playbook.outputs import as_answered, no_data
 from halon.playbook.params import complaints
 
 _MAX_SUMMARY = 200
@@ -106,7 +106,7 @@ class ScriptedWorld:
         given: GivenRead = _next(self.scripts.reads[key], self._turn, key)
         if given.error is not None:
             return Answer(ActionFailed(given.error, kind=given.kind), given.takes)
-        output = no_data(action) if given.no_data else given.output
+        output = no_data(action) if given.no_data else as_answered(given.output, action)
         return Answer(ReadResult(output=output, hints=dict(action.hints)), given.takes)
 
     def plan(self, call: ActionCall, step: str, undoing: Plan | None) -> Answer[Plan]:

@@ -68,3 +68,16 @@ def test_an_explanation_is_words_a_page_or_a_diagram(shell: Shell) -> None:
     file = str(shell.config.parent / "playbooks" / "ask-first.yaml")
     assert shell("explain", file, "--json").json["playbook"] == "ask-first"
     assert shell("explain", "ask-frist").code == 2
+
+
+def test_an_owner_who_is_no_channel_of_the_installation_is_told(shell: Shell) -> None:
+    shell.config.write_text(
+        f"{shell.config.read_text()}\nnotify: {{channels: {{team-shop: [{{env: NOT_ASKED_FOR}}]}}}}\n"
+    )
+    assert (
+        "no `team-shpo`; did you mean `team-shop`? [unknown-recipient]"
+        in shell("new", "one", "--owner", "team-shpo").err
+    )
+    assert "unknown-recipient" not in shell("new", "two", "--owner", "team-shop").err
+    found = shell("lint", "--json").json["findings"]
+    assert {one["rule"] for one in found if one["file"].endswith("one.yaml")} == {"unknown-recipient"}

@@ -2,6 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from halon.contracts.people import Person
+from halon.core.directory import NOBODY, Directory
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import assemble
 from halon.playbook.lint import Finding, lint
@@ -256,3 +258,51 @@ def test_playbooks_that_change_nothing_or_call_each_other_need_no_order(actions:
 def test_every_rule_says_why_in_a_sentence() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES) >= 11
     assert all(rule.why[0].isupper() and rule.why.endswith(".") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (LOOK, ("verified", "unverified", "no_data", "skipped")),
+        (with_(SCALE, "undo: never"), ("applied", "unnecessary", "planned", "refused")),
+        ("{uses: prometheus.query, with: {query: up}}", ("done", "not_found", "")),
+        ("{wait: {until: resolved, within: 5m}}", ("done", "verified")),
+        (CALL, ("done", "undone", "cancelled")),
+    ],
+)
+def test_a_word_that_a_step_never_ends_with_is_told(actions: ActionSchemas, step: str, words: tuple[str, ...]) -> None:
+    for word in (*words, "ok"):
+        asked = f"{{if: \"${{{{ steps.?a.outcome.orValue('') != '{word}' }}}}\", wait: 1m}}"
+        found = [one for one in linted(actions, [book(with_(step, "id: a"), asked)]) if one.rule == "unknown-outcome"]
+        assert [one.line for one in found] == ([7] if word == "ok" else []), (step, word)
+        assert all("step `a` never ends as `ok`, but as" in one.message for one in found)
+
+
+def test_a_verification_is_never_done(actions: ActionSchemas) -> None:
+    asked = "{if: \"${{ steps.a.outcome == 'done' }}\", wait: 1m}"
+    assert ("unknown-outcome", 7) in rules(actions, book(with_(LOOK, "id: a"), asked))
+
+
+def test_whom_the_installation_does_not_know_is_told(actions: ActionSchemas) -> None:
+    ana = Directory({"ana": Person(email="ana@example.com")}, {"sre": ["ana"], "night": []}, {})
+    asks = "approve: {from: [ANA@example.com, group:sre, group:ser], escalate: {after: 5m, to: [group:night, ben]}}"
+    pages = [
+        f"{{uses: notify.page, with: {{to: {to}, summary: s}}}}" for to in ("team", "tame", "'${{ metadata.owner }}'")
+    ]
+    unknown = "{uses: notify.page, with: {to: '${{ run.incident }}', summary: s}}"
+    text = book(with_(SCALE, asks), *pages, unknown, LOOK)
+    result = load(text.replace("NAME", "p"), "x.yaml", actions)
+
+    def told(directory: Directory, *channels: str) -> list[tuple[int, str]]:
+        found = lint(assemble([result]), actions, (), "", directory, channels)
+        return [(one.line, one.message) for one in found if one.rule == "unknown-recipient"]
+
+    assert told(NOBODY) == []
+    assert told(ana) == [
+        (6, "halon.yaml knows no `group:ser` to ask; did you mean `group:sre`?"),
+        (6, "halon.yaml knows no `ben` to ask; known: ana, group:night, group:sre"),
+    ]
+    assert told(NOBODY, "team") == [
+        (8, "`notify.channels` of halon.yaml has no `tame`; did you mean `team`?"),
+        (9, "`notify.channels` of halon.yaml has no `o`; known: team"),
+    ]

@@ -159,3 +159,20 @@ def test_a_run_is_the_same_every_time(run: Run) -> None:
     test = f"{HAPPY}    expect: {{outcome: remediated}}"
     assert run(test) == run(test)
     assert run(test).timeline == run(test).timeline != ()
+
+
+def test_a_whole_number_is_what_the_action_would_give(
+    loaded: Callable[[str], LoadResult], actions: ActionSchemas
+) -> None:
+    """`value` is a number that may be 3.5, so `3` in a test is `3.0`, and what mixes it up with whole ones fails."""
+    found = loaded(
+        "apiVersion: halon/v1\nkind: Playbook\nmetadata: {name: lag, title: Lag, owner: team}\nsteps:\n"
+        "  - {id: before, uses: prometheus.query, with: {query: lag}}\n"
+        "  - {id: falls, verify: {uses: prometheus.query, with: {query: lag}}, "
+        "until: '${{ result.value < steps.before.output.value * 0.5 }}'}\n"
+        "tests:\n  - {name: it, given: {prometheus.query@before: {value: 100}, prometheus.query@falls: {value: 3}}, "
+        "expect: {outcome: unnecessary}}\n"
+    )
+    assert found.playbook is not None, found.problems
+    (result,) = run_tests(found.playbook, {}, actions, found.document)
+    assert result.status == "passed", result.differences
