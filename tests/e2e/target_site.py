@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,37 @@ CART: dict[str, Any] = {
 }
 
 
+async def own_worker(
+    engine: Engine, target: str, config: Path, environment: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start the worker of a target, with settings of its own; it is there when `halon workers` shows it."""
+    command = [sys.executable, "-m", "halon.cli", "--config", str(config), "worker", "--for", target]
+    with (config.with_suffix(".log")).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **(environment or {})}, stdout=log, stderr=log, cwd=config.parent
+        )
+    identity = f"{process.pid}@"
+    client = await engine.client()
+
+    async def listed() -> bool:
+        found = await workers_of(client, engine.settings)
+        there = next(one.pollers for one in found if one.target == target)
+        return any(poller.identity.startswith(identity) for poller in there)
+
+    await until(listed, within=STARTS_WITHIN, pause=0.5)
+    return process
+
+
+async def halon(engine: Engine, *arguments: str) -> tuple[int, Any]:
+    """A command as a person at the centre gives it, and its JSON."""
+    command = [sys.executable, "-m", "halon.cli", "--config", str(engine.config), *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "CRASH_TOKEN": "x"}
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, json.loads(out)
+
+
 class Site:
     """The central engine and two clusters; no process but a cluster's own worker has a way into it."""
 
@@ -67,7 +98,6 @@ class Site:
         (playbooks / "scale.yaml").write_text(PLAYBOOK)
         self.clusters = clusters
         self.engine = Engine(root, root / "nowhere", playbooks)
-        self._root = root
         self._client: Client | None = None
         given = json.loads(self.engine.config.read_text())
         given["kubernetes"] = {"clusters": {name: {"worker": True} for name in CLUSTERS}}
@@ -81,38 +111,14 @@ class Site:
             given["kubernetes"]["clusters"][name] = {"worker": True}
         self.workers: list[asyncio.subprocess.Process] = []
 
-    async def start_worker(self, name: str) -> asyncio.subprocess.Process:
-        """The worker of a cluster, with that one's settings; it is there when `halon workers` shows it."""
-        command = [sys.executable, "-m", "halon.cli", "--config", str(self._configs[name]), "worker"]
-        with (self._root / f"worker-{name}-{len(self.workers)}.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command, "--for", f"cluster:{name}", stdout=log, stderr=log, cwd=self._root
-            )
-        self.workers.append(process)
-        identity = f"{process.pid}@"
-        client = await self.client()
-
-        async def listed() -> bool:
-            found = await workers_of(client, self.engine.settings)
-            there = next(one.pollers for one in found if one.target == f"cluster:{name}")
-            return any(poller.identity.startswith(identity) for poller in there)
-
-        await until(listed, within=STARTS_WITHIN, pause=0.5)
-        return process
+    async def start_worker(self, name: str) -> None:
+        """The worker of a cluster, with that one's settings."""
+        self.workers.append(await own_worker(self.engine, f"cluster:{name}", self._configs[name]))
 
     async def client(self) -> Client:
         if self._client is None:
             self._client = await self.engine.client()
         return self._client
-
-    async def halon(self, *arguments: str) -> tuple[int, Any]:
-        """A command as a person at the centre gives it, and its JSON."""
-        command = [sys.executable, "-m", "halon.cli", "--config", str(self.engine.config), *arguments]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "CRASH_TOKEN": "x"}
-        )
-        out, _ = await process.communicate()
-        return process.returncode or 0, json.loads(out)
 
     async def scale(self, cluster: str) -> IncidentResult:
         """Start the playbook as `halon run` does, and wait for its end."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from target_site import opened
+from target_site import halon, opened
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.outcome import Outcome
@@ -24,11 +24,11 @@ async def test_each_cluster_is_reached_by_its_own_worker_and_one_that_is_not_the
         assert "no worker for cluster eu-2" in refused.reason
         assert "`halon worker --for cluster:eu-2`" in refused.reason
         assert site.replicas("eu-2") == 2
-        code, report = await site.halon("workers", "--json")
+        code, report = await halon(site.engine, "workers", "--json")
         found = {one["target"]: bool(one["pollers"]) for one in report["workers"]}
         assert (code, report["ok"]) == (1, False)
         assert found == {"central": True, "cluster:eu-1": True, "cluster:eu-2": False}
-        code, report = await site.halon("preflight", "kubernetes", "--json")
+        code, report = await halon(site.engine, "preflight", "kubernetes", "--json")
         assert (code, {one["setting"]: one["state"] for one in report["workers"]}) == (
             1,
             {"kubernetes.clusters.eu-1.worker": "ok", "kubernetes.clusters.eu-2.worker": "missing"},
