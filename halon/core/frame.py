@@ -136,6 +136,12 @@ class Account:
         """Note what became of a step."""
         self.reports.append(StepReport(path=path, kind=kind, outcome=outcome, reason=reason))
 
+    def verified_below(self, path: str) -> bool:
+        """Whether a verification of a step below `path` held, and nothing was changed after it."""
+        return self.verified and any(
+            one.outcome == "verified" and one.path.startswith(f"{path}.") for one in self.reports
+        )
+
     def in_place(self) -> list[Done]:
         """Changes that have not been taken back."""
         return [done for done in self.changes if not done.taken_back]

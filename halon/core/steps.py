@@ -23,6 +23,8 @@ from halon.core.kinds import Kinds, entry
 from halon.core.leases import Leases
 from halon.core.runtime import Event, Runtime
 
+HANDLERS_VERIFY = "handlers-verify"
+"""Runs from before it end as `unverified` whatever the steps that ran instead of a verification have shown."""
 _CHANGES = frozenset({Effect.CHANGE, Effect.DESTROY})
 
 
@@ -155,20 +157,29 @@ class Steps:
             raise failure
         if step.on_failure == "stop":
             raise RunEnded(Outcome.FAILED, f"{failure.step}: {failure.reason}", keep=True) from failure
-        unsure = failure.kind in {"unverified", "no_data"} or any(
+        unseen = failure.kind in {"unverified", "no_data"}
+        unsure = unseen or any(
             not done.confirmed and not done.taken_back and done.step.startswith(path) for done in self._account.changes
         )
-        if unsure:
-            self._account.unverified = self._account.unverified or f"{failure.step}: {failure.reason}"
-        if step.on_failure != "continue":
-            facts: JsonObject = {
-                "reason": failure.reason,
-                "step": failure.step,
-                "kind": failure.kind,
-                "outcome": "",
-                "left": [],
-            }
-            await self.block(step.on_failure, scope.fork(failure=facts), f"{path}.on_failure", cover)
+        doubt = f"{failure.step}: {failure.reason}" if unsure else ""
+        handler = "" if step.on_failure == "continue" else f"{path}.on_failure"
+        # Steps that run instead may find another way, and show that it helped.
+        may_mend = bool(handler) and unseen and self._runtime.patched(HANDLERS_VERIFY)
+        if not may_mend:
+            self._account.unverified = self._account.unverified or doubt
+        try:
+            if step.on_failure != "continue":
+                facts: JsonObject = {
+                    "reason": failure.reason,
+                    "step": failure.step,
+                    "kind": failure.kind,
+                    "outcome": "",
+                    "left": [],
+                }
+                await self.block(step.on_failure, scope.fork(failure=facts), handler, cover)
+        finally:
+            if may_mend and not self._account.verified_below(handler):
+                self._account.unverified = self._account.unverified or doubt
 
     async def _attempts(self, step: Step, path: str, scope: Scope, cover: Cover) -> None:
         attempts = step.retry.attempts if step.retry else 1

@@ -8,8 +8,7 @@ from halon.contracts.playbook import Guard, Playbook
 from halon.contracts.steps import STEP_KINDS, Approve, StepBase
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import assemble
-from halon.playbook.lint import WAIVER_RULES, lint
-from halon.playbook.lint_rules import RULES
+from halon.playbook.lint import RULES, WAIVER_RULES, lint
 from halon.playbook.loader import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text(encoding="utf-8")

@@ -176,3 +176,42 @@ def test_a_whole_number_is_what_the_action_would_give(
     assert found.playbook is not None, found.problems
     (result,) = run_tests(found.playbook, {}, actions, found.document)
     assert result.status == "passed", result.differences
+
+
+SECOND_WAY = """\
+apiVersion: halon/v1
+kind: Playbook
+metadata: {name: two-ways, title: Two ways, owner: team}
+steps:
+  - {id: more, uses: kubernetes.scale_deployment, with: {namespace: shop, name: cart, replicas: 8}}
+  - id: enough
+    verify: {uses: http.check, with: {url: https://shop.example.com}}
+    until: ${{ result.ok }}
+    within: 5m
+    on_failure: HANDLER
+tests: [{name: it, given: {http.check@enough: {ok: false}, http.check: {ok: true}}, expect: {outcome: OUTCOME}}]
+"""
+BACK = "{uses: kubernetes.rollback_deployment, with: {namespace: shop, name: cart}}"
+SERVES = "{id: serves, verify: {uses: http.check, with: {url: https://shop.example.com}}, until: '${{ result.ok }}'}"
+
+
+@pytest.mark.parametrize(
+    ("handler", "outcome"),
+    [
+        (f"[{BACK}, {SERVES}]", "remediated"),
+        (f"[{{parallel: {{a: {{steps: [{BACK}, {SERVES}]}}}}}}]", "remediated"),
+        (f"[{BACK}, {SERVES}, {{stop: {{outcome: remediated, reason: the second way}}}}]", "remediated"),
+        (f"[{SERVES}, {BACK}]", "unverified"),
+        (f"[{BACK}]", "unverified"),
+        (f"continue\n  - {SERVES}", "unverified"),
+        (f"[{{wait: 1m}}]\n  - {SERVES}", "unverified"),
+        (f"[{BACK}, {SERVES.replace('result.ok', '!result.ok')}]", "undone"),
+    ],
+)
+def test_what_runs_instead_of_a_verification_may_show_that_it_helped(
+    loaded: Callable[[str], LoadResult], actions: ActionSchemas, handler: str, outcome: str
+) -> None:
+    found = loaded(SECOND_WAY.replace("HANDLER", handler).replace("OUTCOME", outcome))
+    assert found.playbook is not None, found.problems
+    (result,) = run_tests(found.playbook, {}, actions, found.document)
+    assert result.status == "passed", (result.differences, result.problems)
