@@ -1,17 +1,17 @@
-"""`halon preflight`: whether credentials are there, and may do what playbooks need, and whether workers are there.
+"""`halon preflight`: whether credentials are there, and may do what playbooks need, and who works and is told.
 
 It shows names and places, never values.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from halon.cli.installed import installation
+from halon.cli.installed import Installation, installation
 from halon.cli.invocation import settings_of
 from halon.cli.options import flag
 from halon.cli.output import counted, note, say, say_json, styled
@@ -21,10 +21,12 @@ from halon.clients.credentials import Credentials
 from halon.clients.environment import open_env
 from halon.clients.kubernetes.api import KubernetesApi
 from halon.clients.preflight import Finding, inspect
-from halon.clients.rights import Right, rights_of_accounts, rights_of_clusters
+from halon.clients.rights import NeededBy, Right, rights_of_accounts, rights_of_clusters
 from halon.clients.targets import carried, reaching
 from halon.errors import NotFound
 from halon.kit.privileges.needs import Need, needs_of
+from halon.playbook.recipients import channels_of
+from halon.playbook.uses import Use
 from halon.settings import Settings
 
 _STYLES = {"ok": "bold green", "allowed": "bold green", "fallback": "bold yellow", "unknown": "bold yellow"}
@@ -40,6 +42,8 @@ class Preflight(BaseModel):
     credentials: tuple[Finding, ...]
     workers: tuple[Finding, ...] = ()
     """Those of the clusters and accounts that have one of their own."""
+    channels: tuple[Finding, ...] = ()
+    """Those that playbooks tell and `notify.channels` does not name."""
     permissions: tuple[Right, ...] = ()
     problems: tuple[str, ...] = ()
     """Why what playbooks need is not wholly known."""
@@ -74,7 +78,8 @@ def preflight(
     Says for each setting where its credential was found, or which sources were tried; values are never shown. Then asks
     every cluster and AWS account whether Halon may do what the steps of the installed playbooks need, and says which
     step misses what. A cluster or account that has a worker of its own is not asked: of that it says whether it is
-    there. Exits with 1 when something is missing, or could not be asked.
+    there. Last come the channels that playbooks tell and `notify.channels` does not name. Exits with 1 when
+    something is missing, or could not be asked.
 
     Example: halon preflight -n shop -n web
     """
@@ -82,7 +87,10 @@ def preflight(
     settings = reaching(given, carried(given, targets or ()))
     findings = tuple(inspect(settings, Credentials(settings.credentials), only or ()))
     systems = [one for one in ("kubernetes", "aws") if not no_permissions and _is_wanted(one, only or ())]
-    needs, problems = _needs(settings) if systems else ([], ())
+    tells = not targets and _is_wanted("notify", only or ())
+    installed, problems = _installed(settings) if systems or tells else (None, ())
+    needs = _needs(installed) if installed and systems else []
+    channels = tuple(_unknown_channels(installed, settings)) if installed and tells else ()
     rights = asyncio.run(
         _rights([one for one in needs if one.system in systems], settings, namespace or (), only or ())
     )
@@ -90,12 +98,19 @@ def preflight(
     workers = asyncio.run(presence_of(given, only or ()))
     away = sum(one.state == "missing" for one in workers)
     lacking = [one for one in rights if one.state != "allowed"]
-    ok = not (missing or lacking or problems or away)
+    ok = not (missing or lacking or problems or away or channels)
     if json:
-        report = Preflight(ok=ok, credentials=findings, workers=workers, permissions=tuple(rights), problems=problems)
+        report = Preflight(
+            ok=ok,
+            credentials=findings,
+            workers=workers,
+            channels=channels,
+            permissions=tuple(rights),
+            problems=problems,
+        )
         say_json(report)
     else:
-        for one in (*findings, *workers):
+        for one in (*findings, *workers, *channels):
             _show(one)
         if not findings:
             say("halon.yaml names no credentials here")
@@ -103,6 +118,10 @@ def preflight(
     _conclude(missing, len(findings), rights, problems)
     if away:
         note(f"{counted(away, 'worker')} of {len(workers)} missing", style="red", label="error")
+    if channels:
+        note(
+            f"{counted(len(channels), 'channel')} missing: nobody hears what is told there", style="red", label="error"
+        )
     by_http = {one.who for one in needs if one.system == "http"}
     if by_http and not json:
         note(
@@ -117,15 +136,25 @@ def _is_wanted(system: str, only: Sequence[str]) -> bool:
     return not only or any(one.partition(".")[0] == system for one in only)
 
 
-def _needs(settings: Settings) -> tuple[list[Need], tuple[str, ...]]:
-    """Give what the installed playbooks need, and why that is not all."""
+def _installed(settings: Settings) -> tuple[Installation | None, tuple[str, ...]]:
+    """Give what is installed, and why that is not all."""
     try:
         installed = installation(settings)
     except NotFound as error:
-        return [], (str(error),)
+        return None, (str(error),)
+    return installed, tuple(str(one) for one in installed.catalogue.problems)
+
+
+def _needs(installed: Installation) -> list[Need]:
     books = installed.catalogue.playbooks
-    problems = tuple(str(one) for one in installed.catalogue.problems)
-    return needs_of(books.values(), books, installed.registry), problems
+    return needs_of(books.values(), books, installed.registry)
+
+
+def _unknown_channels(installed: Installation, settings: Settings) -> Iterator[Finding]:
+    for channel, uses in sorted(channels_of(installed.catalogue.playbooks.values()).items()):
+        if channel not in settings.notify.channels:
+            problem = f"playbooks tell it, and nobody is there: {_by(uses)}"
+            yield Finding(setting=f"notify.channels.{channel}", state="missing", problems=(problem,))
 
 
 async def _rights(
@@ -163,7 +192,7 @@ def _show_rights(rights: Sequence[Right]) -> None:
     for right in rights:
         if right.state == "missing":
             say(Text.assemble((f"{'missing':<8}  ", _WRONG), (_title(right), "bold"), "  ", styled(_what(right))))
-            say(styled(f"          {right.problem}; needed by {_by(right)}", _WRONG))
+            say(styled(f"          {right.problem}; needed by {_by(right.needed_by)}", _WRONG))
     unknown: dict[tuple[str, str], list[Right]] = {}
     for right in rights:
         if right.state == "unknown":
@@ -192,7 +221,7 @@ def _what(right: Right) -> str:
     return f"{right.verb} {right.resource}{named} {where}"
 
 
-def _by(right: Right) -> str:
-    named = [f"{one.playbook} ({one.step})" for one in right.needed_by]
+def _by(steps: Sequence[Use] | Sequence[NeededBy]) -> str:
+    named = [f"{one.playbook} ({one.step})" for one in steps]
     more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
     return f"{', '.join(named[:_SHOWN])}{more}"

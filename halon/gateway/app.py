@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from opentelemetry import metrics
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from halon.clients.credentials import Credentials
@@ -77,6 +78,8 @@ class Door:
     source: AlertSource
     media_types: frozenset[str] = frozenset()
     """What else than JSON the sender may call its JSON."""
+    asks: bool = False
+    """Whether the sender asks, before it sends, if anything is wanted here at all."""
 
 
 class Webhooks:
@@ -97,6 +100,11 @@ class Webhooks:
         self._clock = clock
         self._slots = asyncio.Semaphore(settings.max_requests)
         self._memory = BodyMemory(max(BODY_MEMORY, settings.max_body))
+
+    def wanted(self, source: str) -> bool:
+        """Whether a sender that asks first may send to a source."""
+        door = self._doors.get(source)
+        return door is not None and door.asks
 
     async def receive(self, source: str, request: Request) -> Receipt:
         """Take in one webhook.
@@ -277,6 +285,13 @@ def _add_webhooks(app: FastAPI, webhooks: Webhooks) -> None:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
 
+    @app.options("/v1/alerts/{source}", include_in_schema=False)
+    async def may_send(source: str) -> Response:  # pyright: ignore[reportUnusedFunction]  # registered
+        if not webhooks.wanted(source):
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        # Anybody may ask: what lets an event in is the proof that it carries.
+        return Response(headers={"Allow": "POST, OPTIONS", "WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
+
 
 def _add_probes(app: FastAPI, checks: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
     @app.get("/healthz", summary="Is the process alive?", operation_id="health")
@@ -334,7 +349,7 @@ def _catalogue_check(catalogue: Mapping[str, Playbook]) -> Callable[[], Awaitabl
 def _door(name: str, settings: Source, credentials: Credentials) -> Door:
     sender = sender_of(name, settings)
     auth = authenticator(name, settings.auth, sender, credentials.keep)
-    return Door(auth, build_source(name, settings), sender.media_types)
+    return Door(auth, build_source(name, settings), sender.media_types, sender.asks)
 
 
 def _unauthorized(auth: Authenticator, reason: str = "") -> Refusal:

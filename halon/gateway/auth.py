@@ -210,6 +210,8 @@ class Sender:
     """With `topics` among the ways."""
     media_types: frozenset[str] = frozenset()
     """What else than JSON it may call the JSON that it sends."""
+    asks: bool = False
+    """Whether it asks, before it sends, if anything is wanted here at all."""
 
 
 def authenticator(name: str, auth: Auth, sender: Sender, keep: Keep) -> Authenticator:

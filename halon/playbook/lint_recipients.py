@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from halon.contracts.people import GROUP
 from halon.contracts.steps import UsesStep
-from halon.core.expressions import EvaluationError, render
-from halon.core.scope import metadata_scope
 from halon.documents import nearest
 from halon.playbook.lint_rules import Remark
 from halon.playbook.lint_steps import Subject
+from halon.playbook.recipients import TELLING, channel_of
 
 
 def unknown_recipient(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]:
@@ -24,17 +23,8 @@ def unknown_recipient(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark
             for path, name in asked:
                 if directory.members(name) is None:
                     yield Remark(path, f"halon.yaml knows no `{name}` to ask{nearest(name, known)}")
-        if isinstance(step, UsesStep) and step.uses in {"notify.page", "notify.send"} and subject.channels:
-            channel = _written_out(step.with_.get("to"), subject)
+        if isinstance(step, UsesStep) and step.uses in TELLING and subject.channels:
+            channel = channel_of(step.with_.get("to"), subject.playbook)
             if channel is not None and channel not in subject.channels:
                 hint = nearest(channel, subject.channels)
                 yield Remark((*spot.path, "with", "to"), f"`notify.channels` of halon.yaml has no `{channel}`{hint}")
-
-
-def _written_out(to: object, subject: Subject) -> str | None:
-    """Give the channel as far as it is known before any alert."""
-    try:
-        channel = render(str(to), {"metadata": metadata_scope(subject.playbook.metadata)})
-    except EvaluationError:
-        return None
-    return str(channel)

@@ -33,8 +33,8 @@ class Use:
     """Where it stands: `rollback`, `drain[].evict`, `on_failure.page`."""
     action: str
     values: Values = field(default_factory=dict[str, tuple[Json, ...]])
-    given: frozenset[str] = frozenset()
-    """Parameters that the step names, also those whose value only an expression gives."""
+    given: JsonObject = field(default_factory=dict[str, Json])
+    """Parameters as the step writes them, also those whose value only an expression gives."""
     undo: Literal["auto", "never", "own"] = "never"
     """Whether the change that this makes is taken back by the action's own undo, not at all, or by a step of its own,
     which is a use of its own."""
@@ -78,7 +78,7 @@ def _in_step(book: Playbook, step: Step, path: str) -> Iterator[Use]:
 
 def _use(book: Playbook, step: str, action: str, given: JsonObject, undo: Literal["auto", "never", "own"]) -> Use:
     values = {name: known for name, value in given.items() if (known := _known(book, value))}
-    return Use(book.metadata.name, step, action, values, frozenset(given), undo)
+    return Use(book.metadata.name, step, action, values, given, undo)
 
 
 def _known(book: Playbook, value: Json) -> tuple[Json, ...]:

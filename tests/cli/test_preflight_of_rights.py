@@ -106,3 +106,35 @@ def test_one_that_is_wrong_does_not_keep_the_needs_of_others_that_are_named(shel
 def test_playbooks_that_need_nothing_ask_nobody(shell: Shell) -> None:
     answer = shell("preflight")
     assert (answer.code, answer.out) == (0, "halon.yaml names no credentials here\n")
+
+
+TELLING = """
+apiVersion: halon/v1
+kind: Playbook
+metadata: {name: tell, title: Tell, owner: team-a}
+inputs:
+  security: {default: security}
+  other: {default: "${{ alert == null ? '' : alert.labels.team }}"}
+steps:
+  - id: first
+    uses: notify.send
+    with: {to: "${{ inputs.security }}", title: x}
+  - id: open
+    uses: notify.send
+    with: {to: "${{ inputs.other }}", title: x}
+on_failure:
+  - id: page
+    uses: notify.page
+    with: {to: "${{ metadata.owner }}", summary: x}
+"""
+
+
+def test_a_channel_that_playbooks_tell_and_nobody_named_is_missing(shell: Shell) -> None:
+    (shell.config.parent / "playbooks" / "tell.yaml").write_text(TELLING)
+    answer = shell("preflight", "notify", "--json")
+    assert answer.code == 1
+    assert [one["setting"] for one in answer.json["channels"]] == ["notify.channels.security", "notify.channels.team-a"]
+    assert "tell (on_failure.page)" in answer.json["channels"][1]["problems"][0]
+    assert shell("preflight", "kubernetes", "--json").json["channels"] == []
+    shell.config.write_text("notify: {channels: {security: [{env: WHERE}], team-a: [{env: WHERE}]}}")
+    assert shell("preflight", "notify", "--json").json["channels"] == []

@@ -129,6 +129,15 @@ async def test_cloud_events_come_under_their_own_types(
     assert (answer.status_code, answer.json()["matched"]) == (202, alerts)
 
 
+async def test_a_sender_that_asks_first_is_told_that_it_may_send(guarded: Gateway) -> None:
+    asked = {"webhook-request-origin": "eventgrid.azure.net"}
+    answer = await guarded.http.options("/v1/alerts/events", headers=asked)
+    assert (answer.status_code, answer.headers["webhook-allowed-origin"]) == (200, "*")
+    for other in ("pagerduty", "nobody"):
+        answer = await guarded.http.options(f"/v1/alerts/{other}", headers=asked)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 async def test_a_test_of_the_connection_is_taken_and_the_receipt_says_what_it_was(guarded: Gateway) -> None:
     content = body("pagerduty", "test")
     answer = await guarded.post(content, "pagerduty", x_pagerduty_signature=f"v1={signed(content)}")

@@ -33,7 +33,7 @@ from halon.gateway.sources._reading import (
 )
 from halon.settings import Source
 
-SENDER = Sender("a sender of CloudEvents", ("bearer", "basic", "header", "hmac"))
+SENDER = Sender("a sender of CloudEvents", ("bearer", "basic", "header", "hmac"), asks=True)
 _PREFIX = "ce-"
 _OWN = frozenset(
     {"specversion", "id", "source", "type", "time", "datacontenttype", "dataschema", "data", "data_base64"}
