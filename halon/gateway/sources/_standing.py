@@ -1,6 +1,6 @@
 """Events of things that stand until they are mended: each says what it is about, and whether it still holds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from halon.contracts.alert import Alert, AlertStatus
@@ -39,8 +39,22 @@ class _Kind:
     """Without it the beginning is when the event was told: such events are told when the state changes."""
     severity: Path = ()
     labels: dict[str, Path] = field(default_factory=dict[str, Path])
+    gone: Path = ()
+    """What is true when it ends because it was deleted, whatever its state."""
+    error: Path = ()
+    """What stands there when it could not be looked at."""
 
 
+_ACCESS = _Kind(
+    identity=(("id",),),
+    state=("status",),
+    fires=frozenset({"ACTIVE"}),
+    ends=frozenset({"ARCHIVED", "RESOLVED"}),
+    began=("createdAt",),
+    labels={"finding_type": ("findingType",), "resource_type": ("resourceType",), "resource_id": ("resource",)},
+    gone=("isDeleted",),
+    error=("error",),
+)
 _KINDS = {
     "Inspector2 Finding": _Kind(
         identity=(("findingArn",),),
@@ -75,14 +89,9 @@ _KINDS = {
         began=("newEvaluationResult", "resultRecordedTime"),
         labels={"resource_type": ("resourceType",), "resource_id": ("resourceId",)},
     ),
-    "Access Analyzer Finding": _Kind(
-        identity=(("id",),),
-        state=("status",),
-        fires=frozenset({"ACTIVE"}),
-        ends=frozenset({"ARCHIVED", "RESOLVED"}),
-        began=("createdAt",),
-        labels={"resource_type": ("resourceType",), "resource_id": ("resource",)},
-    ),
+    "Access Analyzer Finding": _ACCESS,
+    "Internal Access Finding": _ACCESS,
+    "Unused Access Finding for IAM entities": replace(_ACCESS, identity=(("findingId",),)),
     "Trusted Advisor Check Item Refresh Notification": _Kind(
         identity=(("check-name",), ("uuid",)),
         state=("status",),
@@ -107,6 +116,11 @@ def standing(source: str, event: Any, where: str) -> Alert | str:
     name = first(text(detail, *kind.name) if kind.name else "", told)
     if state not in kind.fires | kind.ends:
         return f"{cut_text(name, 200)}: {cut_text(state, 60) or 'no state'} begins no alert and ends none"
+    gone = bool(kind.gone) and at(detail, *kind.gone) is True
+    resolved = gone or state in kind.ends
+    failed = text(detail, *kind.error) if kind.error else ""
+    if failed and not resolved:
+        return f"{cut_text(name, 200)}: {cut_text(failed, 60)}, a check that could not be made begins no alert"
     about: list[Json] = [text(detail, *path) for path in kind.identity]
     if not any(about):
         raise missing(".".join((place, *map(str, kind.identity[0]))))
@@ -114,7 +128,6 @@ def standing(source: str, event: Any, where: str) -> Alert | str:
     region = text(event, "region")
     severity = severity_of(text(detail, *kind.severity)) if kind.severity else WARNING
     began = text(detail, *kind.began) if kind.began else ""
-    resolved = state in kind.ends
     labels, rest = labelled(
         {"account": account, "region": region, "event_source": at(event, "source"), "event_type": told}
         | {label: at(detail, *path) for label, path in kind.labels.items()}

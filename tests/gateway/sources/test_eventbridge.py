@@ -338,6 +338,25 @@ def test_what_stands_until_it_is_mended_ends_by_its_own_word() -> None:
     assert macie.labels["bucket_name"] == "shop-orders"
 
 
+@pytest.mark.parametrize("change", [{"status": "ARCHIVED"}, {"status": "RESOLVED"}, {"isDeleted": True}])
+def test_access_that_nobody_uses_ends_by_its_status_and_when_it_is_deleted(change: dict[str, Any]) -> None:
+    alert = only("unused-access")
+    wanted = ("account", "finding_type", "resource_type", "resource_id")
+    assert [alert.labels[name] for name in wanted] == [
+        "210987654321",
+        "UnusedIAMRole",
+        "AWS::IAM::Role",
+        "arn:aws:iam::210987654321:role/deploy-of-before",
+    ]
+    assert ends(read("eventbridge", "unused-access"), taken("eventbridge", with_detail("unused-access", **change)))
+
+
+def test_access_that_could_not_be_looked_at_begins_nothing() -> None:
+    parsed = taken("eventbridge", with_detail("unused-access", error="INTERNAL_ERROR"))
+    assert parsed.alerts == ()
+    assert "INTERNAL_ERROR, a check that could not be made begins no alert" in parsed.remarks[0]
+
+
 def test_what_is_wrong_again_after_it_was_mended_is_a_new_episode() -> None:
     first, again = only("config"), only("config-again")
     assert first.starts_at == datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC)
