@@ -15,7 +15,8 @@ from halon.gateway.sources import build_source, source_types
 from halon.gateway.sources.alertmanager import Alertmanager
 from halon.settings import Settings, Source
 
-SOURCE = "halon run"
+SOURCE = "alertmanager"
+"""Whose an alert is when nobody says it. Triggers may ask for `sources`, and this is what they most often mean."""
 MAX_FILE = 1024 * 1024
 """Bytes of a file."""
 

@@ -140,9 +140,25 @@ def _mismatch(uses: Sequence[Reference], scope: Mapping[str, Any], said: str) ->
         return f"{function}(…) needs {wanted}, not {_operands(call['args'] or '')}{_nulls(uses, scope)}"
     if function in {"<jump_condition>", "_&&_", "_||_", "@not_strictly_false"}:
         return f"a condition must be true or false{_nulls(uses, scope)}"
+    asked = _asked_of_null(uses, scope) if function in {"_?._", "_[?_]"} else ""
+    if asked:
+        return asked
     operands = ", ".join(filter(None, (call["receiver"], call["args"])))
     known = f" with {_operands(operands)}" if operands else " with these values"
     return f"{_function(function)} cannot be used{known}{_nulls(uses, scope)}"
+
+
+def _asked_of_null(uses: Sequence[Reference], scope: Mapping[str, Any]) -> str:
+    """Name the null that a field is asked of by `.?`, which knows only what is missing."""
+    for use in uses:
+        value: Any = scope
+        for index, part in enumerate(use.path):
+            if value is None:
+                so_far = ".".join(use.path[:index])
+                asked = f"{so_far} is null, so it has no `{_short(part)}`"
+                return f"{asked}, and `.?` does not help: ask first whether it is null"
+            value = value.get(part, {}) if is_mapping(value) else {}
+    return ""
 
 
 def _nulls(uses: Sequence[Reference], scope: Mapping[str, Any]) -> str:

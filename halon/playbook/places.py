@@ -8,6 +8,7 @@ from halon.contracts.playbook import Playbook
 from halon.contracts.steps import ForEachStep, ParallelStep, PlaybookStep, Step, SwitchStep, UsesStep, VerifyStep
 from halon.core.kinds import MAX_DEPTH
 from halon.core.steps import step_path
+from halon.documents import nearest
 
 _INDEX = re.compile(r"\[\d+\]")
 _REFERENCE = re.compile(r"\bsteps\s*(?:\.\s*\??(\w+)|\[)")
@@ -38,6 +39,11 @@ class Places:
     def knows(self, name: str) -> bool:
         """Whether `name` is a path, or the last name of one."""
         return self.has(name) or any(path.rpartition(".")[2] == name for path in self.paths)
+
+    def hint(self, name: str) -> str:
+        """What was meant by a path that is none: the path of the step of this name, or what is near."""
+        found = [path for path in self.paths if path.rpartition(".")[2] == name]
+        return f"; its path is `{found[0]}`" if found else nearest(name, self.paths)
 
     def _use(self, action: str, name: str | None, path: str) -> None:
         self.actions.add(action)

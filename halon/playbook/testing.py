@@ -200,7 +200,7 @@ class _Bench:
         for name in ("applied", "undone", "skipped", "asked"):
             for number, path in enumerate(getattr(test.expect, name) or ()):
                 if not places.has(path):
-                    message = f"there is no step {path}{nearest(path, places.paths)}"
+                    message = f"there is no step {path}{places.hint(path)}"
                     yield problem(self._document, (*at, "expect", name, number), message)
 
 

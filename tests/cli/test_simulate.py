@@ -60,6 +60,17 @@ def test_an_alert_that_the_trigger_does_not_take_is_told_with_the_reason(
     assert (found.code, found.json["matched"]) == (1, False)
 
 
+def test_an_alert_of_which_nobody_says_whose_it_is_is_alertmanagers(shell: Shell, book: str, tmp_path: Path) -> None:
+    file = Path(book)
+    text = file.read_text(encoding="utf-8").replace("trigger: {", "trigger: {sources: [SOURCE], ", 1)
+    alone = tmp_path / "alone.json"
+    alone.write_text('{"name": "Lab", "labels": {"severity": "critical", "shard": "a"}}', encoding="utf-8")
+    for source, code in (("alertmanager", 0), ("grafana", 1)):
+        file.write_text(text.replace("SOURCE", source), encoding="utf-8")
+        sent = shell("simulate", book, "--alert", alert(tmp_path, severity="critical", shard="a"))
+        assert (sent.code, shell("simulate", book, "--alert", str(alone)).code) == (code, code), sent
+
+
 def test_programs_get_json(shell: Shell, book: str, tmp_path: Path) -> None:
     file = alert(tmp_path, severity="critical", shard="a")
     found = shell("simulate", book, "--alert", file, "--source", "alertmanager", "--json").json

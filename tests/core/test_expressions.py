@@ -127,6 +127,8 @@ def test_an_error_knows_its_line() -> None:
         ("steps.gone.output", "steps has no `gone`"),
         ("result.value > 1", "`result` has no value here"),
         ("inputs.none.x == 1", "inputs.none is null, so it has no `x`"),
+        ("inputs.none.?x.orValue('') == ''", "inputs.none is null, so it has no `x`, and `.?` does not help"),
+        ("inputs.?none.?x.orValue('') == ''", "inputs.none is null, so it has no `x`, and `.?` does not help"),
         ("inputs.none > 1", "inputs.none is null"),
         ("inputs.count / 0 == 1", "divide by zero"),
         ("list(inputs.name).size() == 1", "list(…) needs a list, not string"),

@@ -69,6 +69,21 @@ def test_triggers_groups_and_tests_are_those_of_the_alert() -> None:
     assert all(test.alert is not None and test.alert.labels == POD for test in book.tests)
 
 
+@pytest.mark.parametrize(
+    ("labels", "group"),
+    [
+        ({"namespace": "shop", "consumergroup": "orders", "topic": "new"}, ("namespace", "consumergroup")),
+        ({"account": "1", "region": "eu", "QueueName": "orders-dlq"}, ("account", "region", "QueueName")),
+        ({"namespace": "monitoring", "exported_namespace": "shop", "pod": "x"}, ("namespace", "exported_namespace")),
+    ],
+)
+def test_alerts_of_different_things_are_different_incidents(labels: dict[str, str], group: tuple[str, ...]) -> None:
+    book = made("diagnose", alert_of(labels)).playbook
+    assert book is not None
+    assert book.trigger is not None
+    assert book.trigger.group_by == group
+
+
 def test_the_clusters_own_namespaces_are_left_out_unless_the_alert_is_of_one() -> None:
     book = made("restart", alert_of(DEPLOYMENT)).playbook
     assert book is not None

@@ -178,3 +178,13 @@ def test_machines_get_everything(run: Run) -> None:
             "why": "changed and confirmed, but nothing verified the effect",
         }
     ]
+
+
+def test_the_id_of_a_step_within_another_is_answered_with_its_path(
+    loaded: Callable[[str], LoadResult], actions: ActionSchemas
+) -> None:
+    later = BOOK.replace("tests:", "on_failure: [{id: later, wait: 1m}]\ntests:")
+    found = loaded(f"{later}{GIVEN}    expect:\n      applied: [later]\n")
+    assert found.playbook is not None, found.problems
+    (result,) = run_tests(found.playbook, {}, actions, found.document)
+    assert [one.message for one in result.problems] == ["there is no step later; its path is `on_failure.later`"]
