@@ -225,6 +225,7 @@ def _notes(detail: Any, event: Any) -> dict[str, Any]:
         "local_port": at(probe, "localPortDetails", "port"),
         "user": at(resource, "accessKeyDetails", "userName"),
         "buckets": ",".join(filter(None, listed)),
+        "object_key": at(buckets, 0, "s3ObjectDetails", 0, "key"),
         "finding_arn": at(detail, "arn"),
         "event_id": at(event, "id"),
     } | _tags(resource)

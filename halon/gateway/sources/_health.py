@@ -48,7 +48,8 @@ def health_event(source: str, event: Any, where: str) -> Alert:
     category = text(detail, "eventTypeCategory")
     account = first(text(detail, "affectedAccount"), text(event, "account"))
     entities = _entities(detail)
-    only = entities[0] if len(entities) == 1 else ""
+    # An event with many entities comes in pages, of which the last may have one.
+    only = entities[0] if len(entities) == 1 and text(detail, "totalPages") in {"", "1"} else ""
     # Reports of abuse name it by its ARN.
     instance = only.rpartition("/")[2]
     labels, rest = labelled(

@@ -212,6 +212,12 @@ def test_an_instance_is_known_by_its_arn_too() -> None:
     assert [alert.labels[name] for name in ("entity", "instance_id")] == [named, INSTANCE]
 
 
+def test_one_entity_on_the_last_of_several_pages_is_not_all_that_is_affected() -> None:
+    (alert,) = taken("eventbridge", with_detail("health", page="2", totalPages="2")).alerts
+    assert not {"entity", "instance_id"} & alert.labels.keys()
+    assert alert.annotations["affected_entities"] == INSTANCE
+
+
 def test_a_status_of_aws_health_that_nobody_knows_is_refused() -> None:
     parsed = taken("eventbridge", with_detail("health", statusCode="perhaps"))
     assert parsed.rejected == ("events[0].detail.statusCode: open, upcoming or closed was expected",)
@@ -257,6 +263,13 @@ def test_a_dimension_hides_nothing_of_where_an_alarm_is() -> None:
     configuration = {"metrics": [{"metricStat": {"metric": metric}}]}
     (alert,) = taken("eventbridge", with_detail("alarm", configuration=configuration)).alerts
     assert [alert.labels[name] for name in ("account", "Service")] == ["123456789012", "cart"]
+
+
+def test_malware_in_a_bucket_says_in_which_object() -> None:
+    resource = bodies("eventbridge")["bucket"]["detail"]["resource"]
+    bucket = resource["s3BucketDetails"][0] | {"s3ObjectDetails": [{"key": "uploads/a.zip", "eTag": "1", "hash": "2"}]}
+    (alert,) = taken("eventbridge", with_detail("bucket", resource=resource | {"s3BucketDetails": [bucket]})).alerts
+    assert alert.annotations["object_key"] == "uploads/a.zip"
 
 
 def test_tags_of_a_cluster_are_annotations() -> None:
