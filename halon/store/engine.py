@@ -24,7 +24,7 @@ BUSY_TIMEOUT = timedelta(seconds=5)
 """How long a writer waits for another process's transaction before the call is transient."""
 POOL_SIZE = 4
 MIN_FREE = 8 * 1024**2
-"""Bytes. With less on its disk, neither a store in a file nor the embedded Temporal beside it can be relied on to write."""
+"""Bytes. With less on its disk, neither a store in a file nor the embedded Temporal beside it can be sure to write."""
 _OPEN_ATTEMPTS = 20
 _OPEN_DELAY = timedelta(milliseconds=50)
 _RETRY_AFTER = timedelta(seconds=2)
