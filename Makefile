@@ -71,10 +71,10 @@ format: setup  ## mend what can be mended
 
 types: mypy pyright  ## mypy and pyright, both strict
 
-mypy: setup
+mypy: setup  ## types, as mypy sees them
 	@$(BIN)/mypy
 
-pyright: setup
+pyright: setup  ## types, as pyright sees them
 	@$(BIN)/pyright
 
 contracts: setup  ## no import crosses a layer

@@ -1,6 +1,7 @@
 """Deny a user or a role everything, or what a policy of yours denies, until that is taken back."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
@@ -15,14 +16,30 @@ from halon.kit.env import Env
 POLICY = "HalonDenyAll"
 """The inline policy's name."""
 _PLACES = ("arn:aws:iam::*:{kind}/{name}", "arn:aws:iam::*:{kind}/*/{name}")
-_LOOK = (
-    *("iam:GetUser", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListUserTags"),
-    *("iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRoleTags"),
-)
-_WRITE = (
-    *("iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:AttachUserPolicy", "iam:DetachUserPolicy", "iam:TagUser"),
-    *("iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:TagRole"),
-)
+
+
+def _needed(kind: Kind, what: str) -> Iterator[Permission]:
+    """Give what is needed for a user or a role. To attach whatever policy is much, so only who attaches one may."""
+    is_kind = ("kind", kind)
+    for place in _PLACES:
+        yield Permission("aws", (f"iam:Get{what}",), place, "to see who it is", when=(is_kind,))
+        yield Permission(
+            "aws",
+            (f"iam:Get{what}Policy", f"iam:Put{what}Policy", f"iam:Delete{what}Policy"),
+            place,
+            "to write Halon's own policy and take it away",
+            when=(is_kind, ("policy", "")),
+        )
+        yield Permission(
+            "aws",
+            (
+                *(f"iam:ListAttached{what}Policies", f"iam:List{what}Tags", f"iam:Tag{what}"),
+                *(f"iam:Attach{what}Policy", f"iam:Detach{what}Policy"),
+            ),
+            place,
+            "to attach a policy of yours and take it away, with a mark",
+            when=(is_kind, ("policy", "*")),
+        )
 
 
 class Denial(State):
@@ -50,10 +67,7 @@ class AttachDenyPolicy(Change[Denial]):
     missing.
     """
 
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        *(Permission("aws", _LOOK, place, "to see what is attached, and who did it") for place in _PLACES),
-        *(Permission("aws", _WRITE, place, "to attach the policy and take it away, with a mark") for place in _PLACES),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (*_needed("user", "User"), *_needed("role", "Role"))
     example: ClassVar[JsonObject] = {"kind": "user", "name": "deployer"}
 
     kind: Kind

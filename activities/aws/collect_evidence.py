@@ -56,7 +56,7 @@ class CollectEvidence(TrailQuery, Read[Evidence]):
 
     permissions: ClassVar[tuple[Permission, ...]] = (
         LOOK_UP,
-        replace(LOOK, when=("instance", "*")),
+        replace(LOOK, when=(("instance", "*"),)),
         Permission(
             "aws",
             (
@@ -65,7 +65,7 @@ class CollectEvidence(TrailQuery, Read[Evidence]):
             ),
             BUCKET,
             "to keep what is set of the bucket",
-            when=("bucket", "*"),
+            when=(("bucket", "*"),),
         ),
     )
     example: ClassVar[JsonObject] = {

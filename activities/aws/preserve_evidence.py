@@ -70,14 +70,14 @@ class PreserveEvidence(Change[Preserved]):
             ("s3:ListBucketVersions",),
             "arn:aws:s3:::{from_bucket}",
             "to see what is to be copied",
-            when=("from_bucket", "*"),
+            when=(("from_bucket", "*"),),
         ),
         Permission(
             "aws",
             ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
             "arn:aws:s3:::{from_bucket}/{from_prefix}*",
             "to copy it",
-            when=("from_bucket", "*"),
+            when=(("from_bucket", "*"),),
         ),
     )
     example: ClassVar[JsonObject] = {

@@ -43,9 +43,9 @@ _PATCH_BY_KIND: dict[Kind, tuple[Permission, ...]] = {
     "StatefulSet": (_statefulset.PATCH, _statefulset.UNSTICK),
     "DaemonSet": (_daemonset.PATCH,),
 }
-LOOK = tuple(replace(one, when=("kind", kind)) for kind, needed in _BY_KIND.items() for one in needed)
+LOOK = tuple(replace(one, when=(("kind", kind),)) for kind, needed in _BY_KIND.items() for one in needed)
 """What looking needs, by the parameter `kind`."""
-PATCH = tuple(replace(one, when=("kind", kind)) for kind, needed in _PATCH_BY_KIND.items() for one in needed)
+PATCH = tuple(replace(one, when=(("kind", kind),)) for kind, needed in _PATCH_BY_KIND.items() for one in needed)
 """What writing a template needs, by the parameter `kind`."""
 
 

@@ -48,8 +48,8 @@ class Permission:
     name: str = ""
     """Kubernetes: which object, as `{field}`, where a parameter names it; a role is then narrowed to it when a playbook
     gives it as a constant."""
-    when: tuple[str, str] | None = None
-    """A parameter and its value, `*` for any but none: it is needed only by calls that have it so."""
+    when: tuple[tuple[str, str], ...] = ()
+    """Parameters and their values, `*` for any but none: it is needed only by calls that have all of them so."""
 
 
 @dataclass(frozen=True, slots=True)

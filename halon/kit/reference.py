@@ -71,12 +71,14 @@ def _permissions(permissions: tuple[Permission, ...]) -> Iterator[str]:
     yield "**Permissions**\n"
     yield "| system | what | on | why |\n|---|---|---|---|"
     for one in permissions:
-        why = f"{one.why}, {_condition(*one.when)}" if one.when else one.why
+        why = ", ".join([one.why, *(_condition(*each) for each in one.when)])
         yield f"| {one.system} | {', '.join(one.verbs)} | {_cell(one.resource)} | {_cell(why)} |"
     yield ""
 
 
 def _condition(field: str, value: str) -> str:
+    if not value:
+        return f"without `{field}`"
     return f"with `{field}`" if value == "*" else f"for {field} {value}"
 
 

@@ -164,7 +164,7 @@ async def test_every_change_of_a_step_can_be_made_confirmed_and_taken_back(file:
 
 def _may_be(use: Use, params: JsonObject) -> bool:
     """Whether a step may make this call, as far as permissions depend on the call's parameters."""
-    depends = {one.when[0] for one in REGISTRY.action(use.action).permissions if one.when}
+    depends = {name for one in REGISTRY.action(use.action).permissions for name, _ in one.when}
     return all(name not in use.values or params.get(name) in use.values[name] for name in depends)
 
 

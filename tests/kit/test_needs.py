@@ -48,9 +48,10 @@ class See(Read[Answer]):
     """Look at something of one kind or another."""
 
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission("kubernetes", ("get",), "apps/deployments", "to look", when=("kind", "Deployment")),
-        Permission("kubernetes", ("get",), "apps/daemonsets", "to look", when=("kind", "DaemonSet")),
-        Permission("kubernetes", ("get",), "batch/jobs", "to look", when=("name", "*")),
+        Permission("kubernetes", ("get",), "apps/deployments", "to look", when=(("kind", "Deployment"),)),
+        Permission("kubernetes", ("get",), "apps/daemonsets", "to look", when=(("kind", "DaemonSet"),)),
+        Permission("kubernetes", ("get",), "batch/jobs", "to look", when=(("name", "*"),)),
+        Permission("kubernetes", ("get",), "batch/cronjobs", "to look", when=(("kind", "Job"), ("name", ""))),
     )
     example: ClassVar[JsonObject] = {}
 
@@ -177,12 +178,14 @@ def test_an_input_that_can_only_be_one_of_some_values_is_as_good_as_constants() 
     ("kind", "resources"),
     [
         ("kind: DaemonSet", {"daemonsets"}),
-        ("kind: '${{ inputs.kind }}'", {"daemonsets", "deployments"}),
+        ("kind: '${{ inputs.kind }}'", {"cronjobs", "daemonsets", "deployments"}),
         ("name: cart", {"deployments", "jobs"}),
         ("name: ''", {"deployments"}),
         ("name: '${{ inputs.kind }}'", {"deployments", "jobs"}),
+        ("kind: Job", {"cronjobs"}),
+        ("kind: Job, name: cart", {"jobs"}),
     ],
-    ids=["constant", "open", "default", "none", "any"],
+    ids=["constant", "open", "default", "none", "any", "both", "one of two"],
 )
 def test_what_only_some_calls_need_is_granted_to_those_that_may_be_such(kind: str, resources: set[str]) -> None:
     step = f"steps: [{{id: see, uses: kubernetes.see, with: {{namespace: shop, {kind}}}}}]\n"
@@ -275,7 +278,7 @@ def test_what_an_action_needs_is_written_so_that_it_can_be_granted(name: str) ->
             assert all(":" in verb for verb in one.verbs)
         fields = _fields(one.resource if one.system == "aws" else one.name)
         assert set(fields) <= {*action.model_fields, "account", "region"}, "a placeholder is a parameter's name"
-        assert one.when is None or one.when[0] in action.model_fields, "a condition is on a parameter"
+        assert all(name in action.model_fields for name, _ in one.when), "a condition is on a parameter"
 
 
 def _fields(template: str) -> Sequence[str]:
@@ -327,3 +330,12 @@ def test_a_policy_that_would_be_too_long_is_several_with_ids_of_their_own() -> N
         assert sum(not char.isspace() for char in json.dumps(one.document())) <= MAX_POLICY
     resources = {arn for one in found for _, statement in one.statements for arn in statement.resources}
     assert len(resources) == 20 * 10 + 2
+
+
+def test_who_denies_users_everything_may_attach_no_policy_and_touch_no_role() -> None:
+    step = "steps: [{id: deny, uses: aws.attach_deny_policy, with: {kind: user, name: bob}}]\n"
+    registry = worker.registry()
+    book = load((HEAD.replace("NAME", "deny") + step).encode(), "deny.yaml", registry.schemas).playbook
+    assert book is not None
+    verbs = {one.verb for one in needs_of([book], {}, registry)}
+    assert verbs == {"iam:GetUser", "iam:GetUserPolicy", "iam:PutUserPolicy", "iam:DeleteUserPolicy"}

@@ -121,11 +121,11 @@ def _of_action(use: Use, action: type[Action], known: Values) -> Iterator[Need]:
 
 def _applies(permission: Permission, known: Values) -> bool:
     """Whether a call with these values needs the permission; what is open may need it."""
-    if permission.when is None:
-        return True
-    field, value = permission.when
-    values = _texts(known, field)
-    return values is None or value in values or (value == "*" and any(values))
+    for field, value in permission.when:
+        values = _texts(known, field)
+        if not (values is None or value in values or (value == "*" and any(values))):
+            return False
+    return True
 
 
 def _need(use: Use, permission: Permission, verb: str, resource: str, known: Values) -> Need:
