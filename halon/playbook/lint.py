@@ -16,6 +16,7 @@ from halon.documents import Document, Problem, nearest
 from halon.documents.document import Path
 from halon.playbook.actions import ActionSchemas
 from halon.playbook.catalogue import Catalogue
+from halon.playbook.lint_inputs import wrong_input
 from halon.playbook.lint_outcomes import unknown_outcome
 from halon.playbook.lint_policy import against_policy
 from halon.playbook.lint_recipients import unknown_recipient
@@ -30,6 +31,12 @@ RULES = (
         Severity.ERROR,
         "A condition on a word that never comes is always true or always false, and looks as if it were not.",
         unknown_outcome,
+    ),
+    Rule(
+        "wrong-input",
+        Severity.ERROR,
+        "A default that its input does not take fails every run that relies on it, before it has looked at anything.",
+        wrong_input,
     ),
     Rule(
         "unknown-recipient",

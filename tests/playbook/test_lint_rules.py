@@ -306,3 +306,34 @@ def test_whom_the_installation_does_not_know_is_told(actions: ActionSchemas) -> 
         (8, "`notify.channels` of halon.yaml has no `tame`; did you mean `team`?"),
         (9, "`notify.channels` of halon.yaml has no `o`; known: team"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("{type: duration, default: 5 minutes}", "must be a duration such as 10m, not '5 minutes'"),
+        ("{type: duration, default: 5}", "must be text, not 5"),
+        ("{type: integer, default: many}", 'must be a whole number, not "many"'),
+        ("{enum: [a, b], default: c}", "must be one of a, b"),
+        ("{type: list, default: \"${{ 'a' }}\"}", "must be a list, and this gives text"),
+        ("{type: duration, default: 5m}", ""),
+        ("{type: duration, default: \"${{ duration('5m') }}\"}", ""),
+        ("{type: number, default: 5}", ""),
+        ("{type: list, default: [a, {b: c}]}", ""),
+        ("{type: object, default: {a: 1}}", ""),
+        ("{enum: [1, 2], type: integer, default: 2}", ""),
+        ("{enum: [a, b], default: '${{ metadata.name }}'}", ""),
+        ("{required: false}", ""),
+    ],
+)
+def test_what_an_input_does_not_take_is_told(actions: ActionSchemas, declared: str, said: str) -> None:
+    use = "{set: {x: '${{ inputs.i }}'}}"
+    found = linted(actions, [book(use, more=f"inputs:\n  i: {declared}\n")])
+    expected = [(5, "wrong-input", f"the default of `i` {said}")] if said else []
+    assert [(one.line, one.rule, one.message) for one in found] == expected
+
+
+def test_what_a_called_playbook_does_not_take_is_told(actions: ActionSchemas) -> None:
+    callee = book("{set: {x: '${{ inputs.i }}'}}", more="inputs: {i: {type: integer}}\n")
+    found = rules(actions, callee, book("{playbook: p0, inputs: {i: many}}"))
+    assert found == [("wrong-input", 6)]
