@@ -168,7 +168,8 @@ class Changes:
         done.taken_back = True
         if plan.kind == "change" or done.step in self._account.applied:
             self._account.undone.append(done.step)
-        self._tell(AuditKind.UNDONE, path, f"Taken back: {done.plan.summary}", {"key": done.key, "how": plan.kind})
+        how = "Nothing of it is there" if plan.kind == "nothing" else "Taken back"
+        self._tell(AuditKind.UNDONE, path, f"{how}: {done.plan.summary}", {"key": done.key, "how": plan.kind})
         return ""
 
     async def _plan_undo(self, done: Done, call: ActionCall, path: str) -> Plan:

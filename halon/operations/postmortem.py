@@ -6,6 +6,7 @@ What a record says is told; what only people can know is left to them as a quest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from halon.contracts.audit import AuditKind, StoredRecord
 from halon.contracts.base import JsonObject, format_duration, is_list, is_object
@@ -211,18 +212,28 @@ def _alerts(row: IncidentRow, records: Sequence[StoredRecord]) -> Iterator[str]:
 
 
 def _changes(shown: Shown) -> Iterator[str]:
+    lines = [line for run in _runs(shown.records) for line in _changes_of(run)]
+    yield from lines or ["Nothing was to be changed."]
+    for left in _left(shown):
+        summary, target, reason = (plain(str(left.get(name, "")), _LINE) for name in ("summary", "target", "reason"))
+        yield f"- **Still in place:** {summary} on {target}: {reason}"
+
+
+def _runs(records: Sequence[StoredRecord]) -> Iterator[Sequence[StoredRecord]]:
+    """Give the records of each run by themselves: those of an incident that was reopened have the same steps."""
+    begins = [number for number, one in enumerate(records) if one.kind is AuditKind.RUN_STARTED]
+    for begin, end in pairwise([0, *begins[1:], len(records)]):
+        yield records[begin:end]
+
+
+def _changes_of(run: Sequence[StoredRecord]) -> Iterator[str]:
     plans: dict[str, PlanView] = {}
-    for record in shown.records:
+    for record in run:
         view = of_record(record)
         if view is not None and view.kind == "change":
             plans[record.step] = view
     for step, plan in plans.items():
-        yield from _change(step, plan, [one for one in shown.records if one.step == step])
-    if not plans:
-        yield "Nothing was to be changed."
-    for left in _left(shown):
-        summary, target, reason = (plain(str(left.get(name, "")), _LINE) for name in ("summary", "target", "reason"))
-        yield f"- **Still in place:** {summary} on {target}: {reason}"
+        yield from _change(step, plan, [one for one in run if one.step == step])
 
 
 def _left(shown: Shown) -> Sequence[JsonObject]:
@@ -239,7 +250,8 @@ def _change(step: str, plan: PlanView, records: Sequence[StoredRecord]) -> Itera
         yield f"  - {plain(name, _WORD)}: {plain(str(before), _WORD)} → {plain(str(after), _WORD)}"
     for one in records:
         if one.kind in _DONE:
-            yield f"  - {_at(one.at)} {_DONE[one.kind]}: {plain(one.message, _LINE)}"
+            done = "not there" if one.data.get("how") == "nothing" else _DONE[one.kind]
+            yield f"  - {_at(one.at)} {done}: {plain(one.message, _LINE)}"
     yield f"  - way back: {plain(plan.undo, _WORD)}"
 
 

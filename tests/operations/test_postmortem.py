@@ -107,6 +107,25 @@ def test_a_diagnosis_says_that_nothing_was_to_be_changed_and_a_question_without_
     assert "No alert is recorded." in told
 
 
+def test_each_run_of_an_incident_that_was_reopened_tells_its_own_changes() -> None:
+    told = text(
+        (AuditKind.RUN_STARTED, "Run", NO_FACTS),
+        (AuditKind.PLANNED, "Put cart:1 back", PLAN),
+        (AuditKind.APPLIED, "Put cart:1 back", NO_FACTS),
+        (AuditKind.RUN_STARTED, "Run", NO_FACTS),
+        (AuditKind.PLANNED, "Put cart:1 back", PLAN),
+        (AuditKind.STEP_FAILED, "may not", NO_FACTS),
+        (AuditKind.UNDONE, "Nothing of it is there: Put cart:1 back", {"how": "nothing"}),
+    )
+    first, second = told.partition("## What was done")[2].partition("## Who decided")[0].split("- **")[1:]
+    assert "made: Put cart:1 back" in first
+    assert "failed" not in first
+    assert "made" not in second
+    assert "failed: may not" in second
+    assert "not there: Nothing of it is there" in second
+    assert "taken back" not in second
+
+
 def test_what_is_still_in_place_is_told() -> None:
     left: JsonObject = {"summary": "deny policy", "target": "aws/user/eve", "reason": "no right to take it back"}
     told = text(
