@@ -1,6 +1,7 @@
 """The database: opening it, its schema, and transactions that several processes may write in at the same time."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -22,6 +23,8 @@ from halon.store.tables import metadata, schema_version
 BUSY_TIMEOUT = timedelta(seconds=5)
 """How long a writer waits for another process's transaction before the call is transient."""
 POOL_SIZE = 4
+MIN_FREE = 8 * 1024**2
+"""Bytes. With less on its disk, neither a store in a file nor the embedded Temporal beside it can be sure to write."""
 _OPEN_ATTEMPTS = 20
 _OPEN_DELAY = timedelta(milliseconds=50)
 _RETRY_AFTER = timedelta(seconds=2)
@@ -62,13 +65,18 @@ class Database:
             yield connection
 
     async def check(self) -> None:
-        """Ask the database for nothing in particular.
+        """Ask the database for nothing in particular, and whether a file has room to grow.
 
         Raises:
-            TransientError: it does not answer.
+            TransientError: it does not answer, or its disk is full.
         """
         async with self.read() as connection:
             await connection.execute(select(schema_version.c.version).limit(1))
+        if self._is_sqlite:
+            directory = Path(self._engine.url.database or "").parent
+            free = shutil.disk_usage(directory).free
+            if free < MIN_FREE:  # reading still works then, and so would say that all is well
+                raise TransientError(f"the disk of {directory} is full: {free // 1024} kB are free")
 
     async def close(self) -> None:
         """Give back all connections; one that is in use closes itself when its transaction has ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import shutil
 import sqlite3
 import warnings
 from pathlib import Path
@@ -53,6 +54,16 @@ async def test_a_new_store_has_the_newest_schema_however_often_it_is_opened(url:
         await store.check()
         await store.close()
     assert await raw("SELECT version FROM schema_version") == [(SCHEMA,)]
+
+
+async def test_a_file_whose_disk_is_full_is_not_well(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(await open_database(sqlite_url))
+    await store.check()
+    usage = shutil.disk_usage("/")._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(TransientError, match="is full: 4 kB are free"):
+        await store.check()
+    await store.close()
 
 
 async def test_a_file_has_a_write_ahead_log(sqlite_url: str) -> None:

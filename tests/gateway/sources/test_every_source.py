@@ -121,3 +121,10 @@ def test_what_its_sender_can_do_is_declared(kind: str) -> None:
     module = __import__(f"halon.gateway.sources.{kind}", fromlist=["SENDER"])
     assert isinstance(module.SENDER, Sender)
     assert ("signature" in module.SENDER.ways) == (module.SENDER.scheme is not None)
+
+
+def test_what_no_store_can_keep_is_replaced() -> None:
+    body = bodies("pagerduty")["firing"]["event"]
+    data = body["data"] | {"title": "a\0b", "service": {"summary": "ca\0rt"}}
+    (alert,) = source("pagerduty").parse({"event": body | {"data": data}}, {}, NOW).alerts
+    assert (alert.name, alert.labels["service"]) == ("a\ufffdb", "ca\ufffdrt")
