@@ -236,4 +236,5 @@ def _tell_what_is_not_in_it(needs: Sequence[Need], form: Format) -> None:
     """Say on standard error that steps need something else too."""
     missing = {need.who for need in needs if need.system not in _SYSTEMS.get(form, {need.system})}
     if missing:
-        note(f"{counted(len(missing), 'step')} need something else too: see `halon permissions`", label="note")
+        need = "needs" if len(missing) == 1 else "need"
+        note(f"{counted(len(missing), 'step')} {need} something else too: see `halon permissions`", label="note")
