@@ -173,9 +173,21 @@ def _waits(step: Step) -> Iterator[tuple[Path, str, timedelta]]:
 # -- order ------------------------------------------------------------------------------------------------------------
 
 
+def _too_late_to_ask(spot: Spot) -> Iterator[Remark]:
+    approve = spot.step.approve
+    if approve is None:
+        return
+    expires = f"the question expires after {format_duration(approve.within)}"
+    if approve.escalate is not None and approve.escalate.after >= approve.within:
+        yield Remark((*spot.path, "approve", "escalate", "after"), f"nobody further is ever asked: {expires}")
+    if approve.remind is not None and approve.remind >= approve.within:
+        yield Remark((*spot.path, "approve", "remind"), f"nobody is ever reminded: {expires}")
+
+
 def _unreachable(subject: Subject, _: Sequence[Subject]) -> Iterator[Remark]:
     ended: set[Path] = set()
     for spot in subject.spots:
+        yield from _too_late_to_ask(spot)
         if spot.block in ended:
             ended.discard(spot.block)
             yield Remark(spot.path, "no way leads to this step: the one before it always ends the run")

@@ -149,6 +149,19 @@ def test_a_run_lasts_longer_than_what_it_waits_for(actions: ActionSchemas, step:
     assert all(words in one.message and one.line >= 6 for one in told)
 
 
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        ("escalate: {after: 30m, to: [a]}", "nobody further is ever asked: the question expires after 30m"),
+        ("remind: 1h", "nobody is ever reminded: the question expires after 30m"),
+        ("within: 31m, remind: 10m, escalate: {after: 30m, to: [a]}", ""),
+    ],
+)
+def test_a_question_does_not_expire_before_others_are_asked(actions: ActionSchemas, asks: str, said: str) -> None:
+    found = linted(actions, [book(with_(SCALE, f"approve: {{{asks}}}"), LOOK)])
+    assert [(one.line, one.rule, one.message) for one in found] == ([(6, "unreachable-step", said)] if said else [])
+
+
 STOP = "{stop: {outcome: unnecessary, reason: r}}"
 ALWAYS_STOPS = f"{{switch: {{cases: [{{if: '${{{{ now == now }}}}', steps: [{STOP}]}}], default: [{STOP}]}}}}"
 
