@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from halon.contracts.base import parse_duration
+from halon.contracts.playbook import Trigger
 from halon.settings import SecretRef, Settings
 from halon.settings.loading import parse_settings
 
@@ -76,4 +77,7 @@ def test_what_the_pages_show_can_be_loaded(page: str) -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert examples
     for example in examples:
-        parse_settings(example, Path("halon.yaml"))
+        if example.startswith("trigger:"):  # of a playbook that hears of the source
+            Trigger.model_validate(yaml.safe_load(example)["trigger"])
+        else:
+            parse_settings(example, Path("halon.yaml"))
