@@ -158,13 +158,13 @@ class Steps:
         if step.on_failure == "stop":
             raise RunEnded(Outcome.FAILED, f"{failure.step}: {failure.reason}", keep=True) from failure
         unseen = failure.kind in {"unverified", "no_data"}
-        unsure = unseen or any(
+        unconfirmed = any(
             not done.confirmed and not done.taken_back and done.step.startswith(path) for done in self._account.changes
         )
-        doubt = f"{failure.step}: {failure.reason}" if unsure else ""
+        doubt = f"{failure.step}: {failure.reason}" if unseen or unconfirmed else ""
         handler = "" if step.on_failure == "continue" else f"{path}.on_failure"
-        # Steps that run instead may find another way, and show that it helped.
-        may_mend = bool(handler) and unseen and self._runtime.patched(HANDLERS_VERIFY)
+        # Steps that run instead may find another way, and show that it helped; they confirm no change of another step.
+        may_mend = bool(handler) and unseen and not unconfirmed and self._runtime.patched(HANDLERS_VERIFY)
         if not may_mend:
             self._account.unverified = self._account.unverified or doubt
         try:

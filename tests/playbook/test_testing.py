@@ -215,3 +215,19 @@ def test_what_runs_instead_of_a_verification_may_show_that_it_helped(
     assert found.playbook is not None, found.problems
     (result,) = run_tests(found.playbook, {}, actions, found.document)
     assert result.status == "passed", (result.differences, result.problems)
+
+
+def test_a_second_way_confirms_no_change_of_the_first(
+    loaded: Callable[[str], LoadResult], actions: ActionSchemas
+) -> None:
+    scale = "{id: more, uses: kubernetes.scale_deployment, with: {namespace: shop, name: cart, replicas: 8}}"
+    fails = SERVES.replace("serves", "enough").replace("}'}", "}', within: 1m}")
+    found = loaded(
+        "apiVersion: halon/v1\nkind: Playbook\nmetadata: {name: beside, title: Beside, owner: team}\nsteps:\n"
+        f"  - parallel: {{a: {{steps: [{scale}]}}, b: {{steps: [{fails}]}}}}\n    on_failure: [{BACK}, {SERVES}]\n"
+        "tests:\n  - name: it\n    given:\n      http.check@enough: {ok: false}\n      http.check: {ok: true}\n"
+        "      kubernetes.scale_deployment: {confirm: {takes: 5m}}\n    expect: {outcome: unverified}\n"
+    )
+    assert found.playbook is not None, found.problems
+    (result,) = run_tests(found.playbook, {}, actions, found.document)
+    assert result.status == "passed", (result.differences, result.problems)
