@@ -162,7 +162,7 @@ def test_a_dry_run_is_followed_to_its_end(halon: Shell, tmp_path: Path) -> None:
     assert (answer.code, answer.json["outcome"]) == (0, "dry_run"), answer
     told = halon("run", "names", "--alert", str(alert), "--dry-run", "--by", "bob")
     assert told.code == 0
-    assert "Alert Lab received from halon run" in told.out
+    assert "Alert Lab received from alertmanager" in told.out
     assert told.out.splitlines()[-1].startswith("dry_run: ")
     incident = {"rule": "Lab", "output": "a shell", "time": "2026-01-02T03:04:05Z", "output_fields": {}}
     alert.write_text(json.dumps(incident | {"output_fields": {"k8s.ns.name": "from-falco"}}))

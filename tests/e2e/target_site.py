@@ -111,9 +111,10 @@ class Site:
             given["kubernetes"]["clusters"][name] = {"worker": True}
         self.workers: list[asyncio.subprocess.Process] = []
 
-    async def start_worker(self, name: str) -> None:
+    async def start_worker(self, name: str) -> asyncio.subprocess.Process:
         """The worker of a cluster, with that one's settings."""
         self.workers.append(await own_worker(self.engine, f"cluster:{name}", self._configs[name]))
+        return self.workers[-1]
 
     async def client(self) -> Client:
         if self._client is None:
