@@ -41,6 +41,11 @@ class StepFailed(Exception):  # noqa: N818  # a fact that the interpreter handle
         self.kind = kind
         self.reason = reason
 
+    @property
+    def facts(self) -> JsonObject:
+        """What `failure` holds in steps that run because of it, while the run goes on."""
+        return {"reason": self.reason, "step": self.step, "kind": self.kind, "outcome": "", "left": []}
+
 
 class RunEnded(Exception):  # noqa: N818  # control flow, as StopIteration is
     """The run ends here: a `stop` step, the alert cleared, or `on_failure: stop`."""

@@ -282,14 +282,8 @@ class Kinds:
                 raise StepFailed(path, ended.outcome.value, ended.reason) from ended
         except StepFailed as failure:
             if book.on_failure:
-                facts: JsonObject = {
-                    "reason": failure.reason,
-                    "step": failure.step,
-                    "kind": failure.kind,
-                    "outcome": "",
-                    "left": [],
-                }
-                await frame.block(book.on_failure, child.scope.fork(failure=facts), f"{path}.on_failure", child.cover)
+                scope = child.scope.fork(failure=failure.facts)
+                await frame.block(book.on_failure, scope, f"{path}.on_failure", child.cover)
             raise
 
     async def _child(self, child: "_Child", frame: Frame) -> None:

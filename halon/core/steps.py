@@ -169,14 +169,7 @@ class Steps:
             self._account.unverified = self._account.unverified or doubt
         try:
             if step.on_failure != "continue":
-                facts: JsonObject = {
-                    "reason": failure.reason,
-                    "step": failure.step,
-                    "kind": failure.kind,
-                    "outcome": "",
-                    "left": [],
-                }
-                await self.block(step.on_failure, scope.fork(failure=facts), handler, cover)
+                await self.block(step.on_failure, scope.fork(failure=failure.facts), handler, cover)
         finally:
             if may_mend and not self._account.verified_below(handler):
                 self._account.unverified = self._account.unverified or doubt

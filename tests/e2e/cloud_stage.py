@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from emulator import ACCOUNT, REGION, Emulator
-from engine import Engine, until
-from temporalio.service import RPCError
+from engine import Engine, approving, until
 
 import worker
 from halon.contracts.audit import AuditRecord
 from halon.contracts.incident import IncidentRow
-from halon.core.ids import run_id
 from halon.kit.privileges.iam import AwsAccount, policies_of
 from halon.kit.privileges.needs import needs_of
 from halon.playbook.catalogue import load_catalogue
-from halon.store.store import Store, open_store
+from halon.store.store import open_store
 
 SHIPPED = Path(__file__).parents[2] / "playbooks"
 REGISTRY = worker.registry()
@@ -80,7 +78,7 @@ async def ended(engine: Engine, sent: dict[str, Any]) -> tuple[IncidentRow, list
     """Send an alert, approve what is asked, and wait for the end; gives the incident and what was told."""
     async with open_store(engine.settings) as store:
         before = {row.id for row in await store.incidents.list()}
-        person = asyncio.create_task(_approving(engine, store))
+        person = asyncio.create_task(approving(await engine.client(), store))
         await engine.send(sent)
 
         async def closed() -> IncidentRow | None:
@@ -92,18 +90,6 @@ async def ended(engine: Engine, sent: dict[str, Any]) -> tuple[IncidentRow, list
         assert row is not None
         assert (await store.audit.verify()).ok
         return row, list(await store.audit.records(row.id))
-
-
-async def _approving(engine: Engine, store: Store) -> None:
-    client = await engine.client()
-    while True:
-        for row in await store.incidents.list():
-            if row.state == "open":
-                try:
-                    await client.get_workflow_handle(run_id(row.id)).signal("approve", {"by": "ana@example.com"})
-                except RPCError:
-                    continue
-        await asyncio.sleep(0.5)
 
 
 def changed(aws: Emulator) -> list[str]:

@@ -14,13 +14,16 @@ import httpx
 import yaml
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from halon.cli.connections import temporal_config
 from halon.cli.setup import prepare
 from halon.clients.embedded import free_port, server_command, server_environment
 from halon.clients.temporal import connect
+from halon.core.ids import run_id
 from halon.demo.cluster import DemoCluster
 from halon.settings.loading import load_settings
+from halon.store.store import Store
 
 Part = Literal["temporal", "worker", "gateway"]
 PARTS: tuple[Part, ...] = ("temporal", "worker", "gateway")
@@ -173,6 +176,18 @@ def crash_looping(namespace: str, pod: str, container: str) -> dict[str, Any]:
         "generatorURL": "http://prometheus.example.com/graph",
         "fingerprint": f"crash-{pod}",
     }
+
+
+async def approving(client: Client, store: Store) -> None:
+    """A person who approves whatever is asked, and tries again when the answer does not come."""
+    while True:
+        for row in await store.incidents.list():
+            if row.state == "open":
+                try:
+                    await client.get_workflow_handle(run_id(row.id)).signal("approve", {"by": "ana@example.com"})
+                except RPCError:
+                    continue
+        await asyncio.sleep(0.5)
 
 
 async def until(look: Callable[[], Awaitable[T]], *, within: float, pause: float = 0.1) -> T:

@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import PARTS, Engine, Part, crash_looping, kubeconfig_with_roles, until
-from temporalio.client import Client
-from temporalio.service import RPCError
+from engine import PARTS, Engine, Part, approving, crash_looping, kubeconfig_with_roles, until
 
 from halon.contracts.audit import AuditKind
 from halon.contracts.incident import IncidentRow
-from halon.core.ids import run_id
 from halon.demo.cluster import DemoCluster, Fault, FaultKind
-from halon.store.store import Store, open_store
+from halon.store.store import open_store
 
 PLAYBOOKS = Path(__file__).parent / "playbooks"
 SERVICES = ("cart", "checkout", "search")
@@ -102,18 +99,6 @@ async def engine(tmp_path: Path, cluster: DemoCluster) -> AsyncIterator[Engine]:
         yield one
     finally:
         await one.stop()
-
-
-async def approving(client: Client, store: Store) -> None:
-    """A person who approves whatever is asked, and tries again when the answer does not come."""
-    while True:
-        for row in await store.incidents.list():
-            if row.state == "open":
-                try:
-                    await client.get_workflow_handle(run_id(row.id)).signal("approve", {"by": "ana@example.com"})
-                except RPCError:
-                    continue
-        await asyncio.sleep(0.5)
 
 
 async def carry_out(engine: Engine, points: list[Kill]) -> None:
